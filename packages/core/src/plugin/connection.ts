@@ -1,0 +1,130 @@
+/**
+ * The I/O half of a protocol: what a plugin author writes for the thread that owns the sockets.
+ *
+ * Rules:
+ * 1. Sans-I/O and sans-clock: bytes in, bytes out. Nothing here opens a socket, starts a timer or draws a random number.
+ * 2. One `Connection` object per socket; two of them share no state.
+ * 3. `scan` copies nothing and keeps nothing: the memory it is shown is overwritten when it returns.
+ * 4. What throws costs the connection it was thrown on, never the thread. Throw `RemoteProtocolError` for bytes that the
+ *    protocol does not allow.
+ *
+ * Theory of operation: requests arrive encoded by the application half. The kernel chooses a connection, writes the request
+ * (through `submit`, where there is one) and remembers it in order. `scan` delimits what comes back and says what each
+ * frame is by flags; the kernel matches frames with requests and copies them to the caller's thread undecoded.
+ */
+import type { Cloneable } from './cloneable.ts'
+import type { ByteWriter } from './byte-writer.ts'
+import type { Endpoint } from './discovery.ts'
+import type { Script } from './script.ts'
+
+/** The default export of the module that `Protocol.io` points at. */
+export interface IoProtocol<Io extends Cloneable> {
+  readonly name: string
+  readonly api: number
+  connection(io: Io, place: Place): Connection
+}
+
+/** Where a connection stands, and what it may use. */
+export interface Place {
+  readonly side: 'client' | 'server'
+  /**
+   * What the kernel wants it for. A `push` connection carries interests and nothing else; a `monitor` carries probes;
+   * a `session` is lent to one caller at a time.
+   */
+  readonly purpose: 'lane' | 'session' | 'push' | 'monitor'
+  readonly endpoint: Endpoint
+  /** True when TLS is established before the handshake begins. */
+  readonly encrypted: boolean
+  /** What the credentials callback returned last, where the protocol resolved to one. */
+  readonly credentials: Cloneable
+  /** Random bytes for nonces. */
+  random(length: number): Uint8Array
+}
+
+/** Bits of `FrameSink.frame`. A frame without `Final` belongs to the oldest unanswered request, which goes on. */
+export const FrameFlag = {
+  /** Completes the oldest unanswered request, or the one with this wire id. */
+  Final: 1,
+  /** Belongs to no request: NOTIFY, a RESP3 push, a notification. May lie in the middle of another frame's pieces. */
+  Push: 2,
+  /** The peer reported an error: counted, and given to `classify`. */
+  Error: 4,
+  /** The connection must not be used after this frame. */
+  Close: 8,
+  /**
+   * A piece of a frame whose end is not in yet: passed on so that nobody has to hold the whole. The pieces of one frame, in
+   * order, with the `Final` one are the frame.
+   */
+  Part: 16,
+  /** A request from the other side. */
+  Request: 32,
+  /** The caller left state behind (an open transaction): reset before anyone else uses the connection. */
+  Dirty: 64,
+  /** From here on the bytes are not ours (101, CONNECT). */
+  Upgrade: 128,
+} as const
+
+export interface FrameSink {
+  /**
+   * Reports bytes[start, end). Frames are reported in the order of their bytes; pushes inside a frame split it in parts.
+   * `wireId` names the request where replies are correlated and not in order.
+   */
+  frame(start: number, end: number, flags: number, wireId?: number): void
+  /** Total length of the frame under way, once known: memory is prepared, but never on the peer's claim alone. */
+  expect(length: number): void
+  /**
+   * The hint of the oldest unanswered request: what `encode` returned. `0` while a script runs; `-1` when nothing is
+   * outstanding, so that a frame which is no push would be unsolicited.
+   */
+  hint(): number
+}
+
+/** What an error frame means to the kernel. */
+export type Verdict =
+  /** This call only. */
+  | 'call'
+  /** The peer is not what it was (primary became replica): the call fails, the connection is replaced. */
+  | 'role-lost'
+  /** The call fails and the connection is drained and replaced. */
+  | 'retire'
+  /** The peer asks for less. */
+  | 'overloaded'
+  /** The peer says it did nothing: the call may go out again within its deadline and the retry budget. */
+  | 'not-executed'
+
+/** What a push is to the interests of this upstream. */
+export interface PushRoute {
+  /** The interest's key, as the application half named it; `undefined` when the push concerns nobody. */
+  readonly key: string | undefined
+  /** `message`: deliver it. `confirmed`: the peer has registered the key. `ended`: the peer has dropped it. `all`: every interest with this prefix. */
+  readonly kind: 'message' | 'confirmed' | 'ended' | 'all'
+}
+
+/** A plugin's state for one socket. It knows what it negotiated, what it has prepared and what was sent. */
+export interface Connection {
+  /**
+   * Reads like the specification's chapter. Its result is the facts of the connection: version, role, parameters,
+   * capabilities; the application half decodes replies with them. Throw `RefusedError` when the peer will not let us in.
+   */
+  handshake?(): Script<Cloneable>
+  /** The framer. Reports what is complete in bytes[start, end) and returns how many bytes are done with. */
+  scan(bytes: Buffer, start: number, end: number, sink: FrameSink): number
+  /** The peer half-closed: report the frame that only this completes, or throw. */
+  closed?(sink: FrameSink): void
+  /**
+   * May add to a request what depends on this connection (Parse, stmt_id, wire id). Absent: the payload goes out as it is.
+   * `payload` is overwritten when this returns.
+   */
+  submit?(payload: Uint8Array, hint: number, wireId: number, out: ByteWriter): 'written' | 'again-after-next-frame'
+  /** Asks the peer for pushes of one more key, on a connection whose purpose is `push`. */
+  subscribe?(key: string, out: ByteWriter): void
+  /** Asks the peer to end them. */
+  unsubscribe?(key: string, out: ByteWriter): void
+  /** Which interest a push belongs to. Absent: pushes are dropped. */
+  route?(bytes: Buffer, start: number, end: number): PushRoute
+  /** Is the peer there, and what is it? Runs on the monitor connection; its result replaces the probe facts. */
+  probe?(): Script<Cloneable>
+  /** Makes a session as good as new. Throwing means the connection is closed instead. */
+  reset?(): Script<void>
+  classify?(bytes: Buffer, start: number, end: number): Verdict
+}

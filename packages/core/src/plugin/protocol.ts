@@ -1,0 +1,187 @@
+/**
+ * The application half of a protocol: what a plugin author writes for the thread that runs the user's code.
+ *
+ * Rules:
+ * 1. It never sees a socket. Everything it does goes through its `Link`.
+ * 2. An `Operation` is a module constant; nothing is allocated per call but the arguments.
+ * 3. `encode` runs once per call and depends on its arguments alone: the kernel may send the bytes again.
+ * 4. `decode` copies what it keeps: the bytes it is shown lie in shared memory and are overwritten when it returns.
+ */
+import type { ByteWriter } from './byte-writer.ts'
+import type { Cloneable } from './cloneable.ts'
+import type { Discovery } from './discovery.ts'
+import type { Sent } from './errors.ts'
+
+/** What an application imports and hands to `createKernel({ protocols: [redis] })`. */
+export interface Protocol<Target, Io extends Cloneable, App, Client> {
+  readonly kind: 'protocol'
+  readonly name: string
+  /** `PLUGIN_API` of the contract it was written against. */
+  readonly api: number
+  /** Always `new URL('./io.js', import.meta.url)`: only the package itself knows where its I/O half lies. */
+  readonly io: URL
+  readonly supports: Supports
+  /** Parses URL, object, environment and defaults. Throws `LocalError` for what it does not understand. */
+  resolve(target: string | Target): Resolved<Io, App>
+  client(link: Link, app: App): Client
+}
+
+/** The manifest. Users read it, the kernel obeys it, the conformance kit tests it or skips by it. */
+export interface Supports {
+  readonly replies: 'in-order' | 'correlated'
+  /**
+   * `one`: a single command lane per endpoint, because callers rely on the order of calls they do not await.
+   * `elastic`: lanes open and close with the work. `pool`: one call at a time on each connection.
+   */
+  readonly lanes: 'one' | 'elastic' | 'pool'
+  readonly push: boolean
+  readonly serve: boolean
+  readonly tls: 'none' | 'direct' | 'negotiated'
+}
+
+export interface Resolved<Io extends Cloneable, App> {
+  /** Threads and calls to `connect` that resolve to one key share one upstream. Contains whatever makes two of them differ. */
+  readonly upstreamKey: string
+  /** For people: what it is, without credentials. `redis://cache.internal:6379/0`. */
+  readonly authority: string
+  readonly name: NameTarget
+  readonly tls?: TlsOptions
+  /** What crosses to the I/O half. */
+  readonly io: Io
+  /** What stays: type parsers, callbacks. */
+  readonly app: App
+  /** Asked before each handshake; its last value serves reconnects while the application is busy. */
+  credentials?(): Cloneable | Promise<Cloneable>
+}
+
+/** What to watch. `static` targets are `host:port` (numeric host) or `/path`, separated by commas. */
+export interface NameTarget {
+  /** `dns`, `static`, or the name of a registered discovery. */
+  readonly discovery: string
+  /** `cache.internal:6379`; several by commas; what a discovery plugin understands. */
+  readonly target: string
+  readonly portDefault: number
+}
+
+/** As in `node:tls`. Certificates and keys are PEM text or bytes. */
+export interface TlsOptions {
+  readonly ca?: string | Uint8Array | readonly (string | Uint8Array)[]
+  readonly cert?: string | Uint8Array
+  readonly key?: string | Uint8Array
+  readonly passphrase?: string
+  /** Sent as SNI and checked against the certificate. Default: the host of the target. */
+  readonly servername?: string
+  /** Default true. */
+  readonly rejectUnauthorized?: boolean
+  readonly alpnProtocols?: readonly string[]
+  /** `negotiated`: the handshake script asks for it by `upgradeTls()`. Default `direct`. */
+  readonly mode?: 'direct' | 'negotiated'
+}
+
+/** One kind of request. */
+export interface Operation<Args, Reply> {
+  /** Low cardinality: metric label, span name, what the debug endpoint shows. */
+  readonly name: string
+  readonly access: 'read' | 'write'
+  /** `session`: the call takes a connection to itself for as long as it lasts, without the caller asking. */
+  readonly on: 'lane' | 'session'
+  /** May the kernel send it again when it cannot know whether the first one was executed? */
+  readonly idempotent: boolean
+  /** Default deadline of this operation; 0 for none. Absent: `callDeadlineMs` of the upstream. */
+  readonly deadlineMs?: number
+  /** Writes the request. The hint reaches `FrameSink.hint` and `Connection.submit`; 0 where there is nothing to say. */
+  encode(out: ByteWriter, args: Args): number
+  /** `facts` are those of the connection the reply came over. Throw the server's error. Copy what is kept. */
+  decode(reply: ReplyBytes, args: Args, facts: Cloneable): Reply
+}
+
+/** All frames of one reply: bytes[start, end). One object is used for every reply: do not keep it. */
+export interface ReplyBytes {
+  readonly bytes: Buffer
+  readonly start: number
+  readonly end: number
+}
+
+export interface CallOptions {
+  readonly signal?: AbortSignal
+  /** From the call to its reply's arrival, by the I/O thread's clock. 0 for none. */
+  readonly deadlineMs?: number
+  /** Overrides the operation's. */
+  readonly idempotent?: boolean
+  readonly routeKey?: string | Uint8Array
+  /** 0 (default) to 7; a higher one is written first when calls queue. */
+  readonly priority?: number
+  /** Called once when the call settles, before its promise does. */
+  readonly onTiming?: (timing: CallTiming) => void
+}
+
+/** Where the time of one call went, in milliseconds. */
+export interface CallTiming {
+  /** Call made until written to a socket. */
+  readonly queuedMs: number
+  /** Written until the last byte of the reply had arrived. */
+  readonly upstreamMs: number
+  /** Arrived until the application thread looked. */
+  readonly waitingForApplicationMs: number
+  /** Decoding on the application thread. */
+  readonly applicationMs: number
+}
+
+/** Everything a client half gets. */
+export interface Link {
+  readonly upstream: UpstreamHandle
+  request<Args, Reply>(operation: Operation<Args, Reply>, args: Args, options?: CallOptions): Promise<Reply>
+  /** Pushes for a key (channel, LISTEN name), kept across reconnects. Resolves when the peer has registered the key. */
+  interest(key: string, on: InterestHandler): Promise<Interest>
+  /** A connection lent to one caller until it is closed. */
+  session(options?: CallOptions): Promise<SessionLink>
+}
+
+export interface SessionLink extends Link {
+  /** Gives the connection back; it is reset before anyone else uses it. Idempotent. */
+  close(): Promise<void>
+  [Symbol.asyncDispose](): Promise<void>
+  /** True once the connection is lost: every further call fails with `SESSION_LOST`, `sent: 'no'`. */
+  readonly lost: boolean
+}
+
+export interface InterestHandler {
+  /** The frame is overwritten when this returns: copy what is kept. */
+  push(frame: ReplyBytes, facts: Cloneable): void
+  /** Some pushes may have been missed: the connection was replaced, or this thread did not keep up. */
+  gap(reason: GapReason): void
+  /** The peer refused or ended it; nothing comes after this. */
+  failed(error: Error): void
+}
+export type GapReason = 'reconnected' | 'overflow'
+
+export interface Interest {
+  close(): Promise<void>
+}
+
+export type UpstreamStatus = 'connecting' | 'ready' | 'down' | 'closed'
+
+export interface UpstreamState {
+  readonly status: UpstreamStatus
+  /** Addresses that the name stands for at the moment. */
+  readonly endpoints: readonly string[]
+  /** Why it is not ready; the last failure otherwise. */
+  readonly reason: string | undefined
+}
+
+export interface UpstreamHandle {
+  readonly authority: string
+  readonly state: UpstreamState
+  /** Resolves when calls can be answered; rejects with `DeadlineError` that says what stands in the way. */
+  ready(options?: { readonly deadlineMs?: number; readonly signal?: AbortSignal }): Promise<void>
+  /** Calls `listener` at each change, with the AsyncLocalStorage context of this call. */
+  onState(listener: (state: UpstreamState) => void): Disposable
+  /** Lets what is in flight finish, then closes this client's use of the upstream. */
+  close(options?: { readonly deadlineMs?: number }): Promise<void>
+}
+
+/** How certain it is that a request was not executed; see `IoKernelError.sent`. */
+export type SentState = Sent
+
+export type AnyProtocol = Protocol<never, Cloneable, never, unknown>
+export type AnyDiscovery = Discovery<Cloneable>
