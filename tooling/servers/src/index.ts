@@ -1,0 +1,2 @@
+/** Placeholder: the entry exists so that the package builds. */
+export {}
