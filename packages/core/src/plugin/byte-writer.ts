@@ -35,7 +35,7 @@ export class ByteWriter {
   /** More than this and writing throws `REQUEST_TOO_LARGE`. */
   lengthMax: number
 
-  constructor(bytesInitial = 1024, lengthMax = 1 << 30) {
+  constructor(bytesInitial: number = 1024, lengthMax: number = 1 << 30) {
     this.bytes = Buffer.allocUnsafe(bytesInitial)
     this.start = 0
     this.position = 0
@@ -128,7 +128,7 @@ export class ByteWriter {
     const length = text.length
     this.ensure(length)
     if (length > LOOP_CHARS_MAX) {
-      this.bytes.latin1Write(text, this.position, length)
+      this.bytes.write(text, this.position, length, 'latin1')
       this.position += length
       return
     }
@@ -160,7 +160,7 @@ export class ByteWriter {
   /** Writes `text` as UTF-8 and returns how many bytes that took. */
   utf8(text: string, byteLength: number = Buffer.byteLength(text)): number {
     this.ensure(byteLength)
-    this.bytes.utf8Write(text, this.position, byteLength)
+    this.bytes.write(text, this.position, byteLength, 'utf8')
     this.position += byteLength
     return byteLength
   }

@@ -53,7 +53,7 @@ export class IoKernelError extends Error {
     Object.defineProperty(this, BRAND, { value: true })
   }
 
-  static [Symbol.hasInstance](value: unknown): boolean {
+  static override [Symbol.hasInstance](value: unknown): boolean {
     if (typeof value !== 'object' || value === null || !(BRAND in value)) return false
     // biome-ignore lint/complexity/noThisInStatic: `this` is the class asked about, which may be a subclass.
     if (this === IoKernelError) return true

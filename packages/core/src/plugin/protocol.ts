@@ -10,7 +10,6 @@
 import type { ByteWriter } from './byte-writer.ts'
 import type { Cloneable } from './cloneable.ts'
 import type { Discovery } from './discovery.ts'
-import type { Sent } from './errors.ts'
 
 /** What an application imports and hands to `createKernel({ protocols: [redis] })`. */
 export interface Protocol<Target, Io extends Cloneable, App, Client> {
@@ -108,9 +107,6 @@ export interface CallOptions {
   readonly deadlineMs?: number
   /** Overrides the operation's. */
   readonly idempotent?: boolean
-  readonly routeKey?: string | Uint8Array
-  /** 0 (default) to 7; a higher one is written first when calls queue. */
-  readonly priority?: number
   /** Called once when the call settles, before its promise does. */
   readonly onTiming?: (timing: CallTiming) => void
 }
@@ -179,9 +175,6 @@ export interface UpstreamHandle {
   /** Lets what is in flight finish, then closes this client's use of the upstream. */
   close(options?: { readonly deadlineMs?: number }): Promise<void>
 }
-
-/** How certain it is that a request was not executed; see `IoKernelError.sent`. */
-export type SentState = Sent
 
 export type AnyProtocol = Protocol<never, Cloneable, never, unknown>
 export type AnyDiscovery = Discovery<Cloneable>
