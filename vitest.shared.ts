@@ -12,7 +12,7 @@ export function packageTests(additions: ViteUserConfig = {}): ViteUserConfig {
 
 const shared = defineConfig({
   test: {
-    include: ['src/**/*.test.ts'],
+    include: ['src/**/*.test.{ts,js}'],
     // Forks, not threads: the tests start worker threads of their own, and some kill them.
     pool: 'forks',
     // Two: the smallest machine that has to pass has two cores, and real servers run beside the tests.
