@@ -1,0 +1,188 @@
+/**
+ * The link: everything a client half gets.
+ *
+ * Rules: an async function stands around every call, because an error's stack is captured again in its `catch`: there V8 knows who
+ * awaits, so the stack names the caller (about 56 ns a call; capturing it beforehand costs 4.7 µs).
+ */
+import { CallFlag } from '../channel/records.ts'
+import { LocalError } from '../plugin/errors.ts'
+import type {
+  CallOptions,
+  Interest,
+  InterestHandler,
+  Link,
+  Operation,
+  SessionLink,
+  UpstreamHandle,
+} from '../plugin/protocol.ts'
+import type { Attachment } from './attachment.ts'
+import { InterestEntry } from './interests.ts'
+import type { AnyOperation } from './slots.ts'
+import type { UpstreamEntry } from './upstream.ts'
+
+export class UpstreamLink implements Link {
+  protected readonly attachment: Attachment
+  protected readonly entry: UpstreamEntry
+
+  constructor(attachment: Attachment, entry: UpstreamEntry) {
+    this.attachment = attachment
+    this.entry = entry
+  }
+
+  get upstream(): UpstreamHandle {
+    return this.entry
+  }
+
+  async request<Args, Reply>(operation: Operation<Args, Reply>, args: Args, options?: CallOptions): Promise<Reply> {
+    try {
+      this.entry.assertOpen()
+      if (this.attachment.replacement !== undefined) await this.attachment.replacement
+      const flags = flagsFor(operation as AnyOperation, options)
+      return (await this.call(operation as AnyOperation, args, this.entry.target, flags, options)) as Reply
+    } catch (error) {
+      throw atCaller(error, this.request)
+    }
+  }
+
+  async interest(key: string, handler: InterestHandler): Promise<Interest> {
+    this.entry.assertOpen()
+    const attachment = this.attachment
+    const entry = new InterestEntry(this.entry.target, key, handler)
+    const interest = attachment.interests.add(entry)
+    attachment.exchange.control({ type: 'add-interest', interest, target: this.entry.target, key })
+    attachment.keepAlive.add()
+    try {
+      await entry.confirmed
+    } catch (error) {
+      attachment.keepAlive.remove()
+      throw atCaller(error, this.interest)
+    }
+    void entry.ended.then(() => attachment.keepAlive.remove())
+    return {
+      close: async () => {
+        if (attachment.interests.get(interest) !== entry) return
+        entry.end()
+        attachment.interests.remove(interest)
+        if (attachment.replacement === undefined) attachment.exchange.control({ type: 'drop-interest', interest })
+      },
+    }
+  }
+
+  async session(options?: CallOptions): Promise<SessionLink> {
+    this.entry.assertOpen()
+    try {
+      if (this.attachment.replacement !== undefined) await this.attachment.replacement
+      const session = new SessionEntry(this.attachment, this.entry)
+      const deadlineMs = options?.deadlineMs ?? this.entry.configuration.limits.callDeadlineMs
+      await this.attachment.keepAlive.during(session.open(deadlineMs))
+      return session
+    } catch (error) {
+      throw atCaller(error, this.session)
+    }
+  }
+
+  protected call(
+    operation: AnyOperation,
+    args: unknown,
+    target: number,
+    flags: number,
+    options: CallOptions | undefined,
+  ): Promise<unknown> {
+    const limits = this.entry.configuration.limits
+    const deadlineMs = options?.deadlineMs ?? operation.deadlineMs ?? limits.callDeadlineMs
+    return this.attachment.exchange.call(operation, args, target, flags, deadlineMs, limits.requestBytesMax, options)
+  }
+}
+
+/** A connection lent to this thread. */
+export class SessionEntry extends UpstreamLink implements SessionLink {
+  readonly #number: number
+  #lostWith: Error | undefined
+  #closing: Promise<void> | undefined
+  #opened: { resolve: () => void; reject: (error: Error) => void } | undefined
+  #closed: (() => void) | undefined
+
+  constructor(attachment: Attachment, entry: UpstreamEntry) {
+    super(attachment, entry)
+    this.#number = attachment.sessions.add(this)
+  }
+
+  get lost(): boolean {
+    return this.#lostWith !== undefined
+  }
+
+  open(deadlineMs: number): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.#opened = { resolve, reject }
+      this.attachment.exchange.control({ type: 'open-session', session: this.#number, target: this.entry.target, deadlineMs })
+    })
+  }
+
+  override async request<Args, Reply>(operation: Operation<Args, Reply>, args: Args, options?: CallOptions): Promise<Reply> {
+    try {
+      if (this.#closing !== undefined) throw new LocalError('SESSION_CLOSED', 'this session was closed: open another')
+      if (this.#lostWith !== undefined) {
+        throw new LocalError('SESSION_LOST', `this session's connection was lost (${this.#lostWith.message}): open another and begin again`)
+      }
+      // Never `Exclusive`: the connection is the caller's already.
+      const flags = (flagsFor(operation as AnyOperation, options) & ~CallFlag.Exclusive) | CallFlag.Session
+      return (await this.call(operation as AnyOperation, args, this.#number, flags, options)) as Reply
+    } catch (error) {
+      throw atCaller(error, this.request)
+    }
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.attachment.keepAlive.during(this.#close())
+    return this.#closing
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close()
+  }
+
+  onReady(): void {
+    this.#opened?.resolve()
+  }
+
+  onFailed(error: Error): void {
+    this.#opened?.reject(error)
+    this.#closed?.()
+  }
+
+  onLost(error: Error): void {
+    this.#lostWith = error
+    this.#opened?.reject(error)
+    // The thread is gone and its sessions with it: nobody will answer a close.
+    if (this.attachment.replacement !== undefined) {
+      this.#closed?.()
+      this.attachment.sessions.remove(this.#number)
+    }
+  }
+
+  onClosed(): void {
+    this.#closed?.()
+  }
+
+  #close(): Promise<void> {
+    if (this.attachment.sessions.get(this.#number) !== this) return Promise.resolve()
+    return new Promise((resolve) => {
+      this.#closed = resolve
+      this.attachment.exchange.control({ type: 'close-session', session: this.#number })
+    })
+  }
+}
+
+function flagsFor(operation: AnyOperation, options: CallOptions | undefined): number {
+  let flags = 0
+  if (operation.on === 'session') flags |= CallFlag.Exclusive
+  if (options?.idempotent ?? operation.idempotent) flags |= CallFlag.Idempotent
+  if (operation.access === 'read') flags |= CallFlag.Read
+  return flags
+}
+
+/** Captures the stack again, here where the awaiting callers are known, and leaves everything else as it was. */
+function atCaller(error: unknown, above: unknown): unknown {
+  if (error instanceof Error) Error.captureStackTrace(error, above as () => unknown)
+  return error
+}

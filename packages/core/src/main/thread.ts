@@ -1,0 +1,130 @@
+/**
+ * Starts the I/O thread and notices when it dies.
+ *
+ * Rules:
+ * 1. The parent's preloads do not run again in the worker (`--import`, `--require`, also from NODE_OPTIONS): they may start
+ *    servers or workers of their own. `keepPreloads` turns that off.
+ * 2. The worker never keeps the process alive by itself; the doorbell's port does, while somebody waits.
+ * 3. READY, or one error that names each plugin that could not be loaded, is the only message besides doorbells.
+ */
+import { MessageChannel, type MessagePort, Worker } from 'node:worker_threads'
+import { applicationEnd, type ChannelEnd, channelMemory, type ChannelMemory } from '../channel/channel.ts'
+import { LocalError } from '../plugin/errors.ts'
+import type { KernelLimits } from '../shared/limits.ts'
+import type { Referable } from './keep-alive.ts'
+import type { PluginModule } from './registry.ts'
+
+/** What the worker is started with. Must survive structured cloning. */
+export interface IoThreadData {
+  readonly memory: ChannelMemory
+  readonly doorbell: MessagePort
+  readonly modules: readonly PluginModule[]
+  readonly limits: KernelLimits
+  readonly logLevel: LogLevel
+  /** True when the application has a logger: lines are sent there instead of to stderr. */
+  readonly logsToApplication: boolean
+}
+
+export type LogLevel = 'silent' | 'warn' | 'debug'
+
+/** What the worker answers, once. */
+export type StartAnswer = { readonly ready: true } | { readonly ready: false; readonly problems: readonly string[] }
+
+/** How the kernel gets its other half: `startThread` here, `startInline` in the composition root. */
+export type StartIo = (request: StartRequest) => Promise<IoHandle>
+
+export interface StartRequest {
+  readonly modules: readonly PluginModule[]
+  readonly limits: KernelLimits
+  readonly logLevel: LogLevel
+  readonly logsToApplication: boolean
+  readonly keepPreloads: boolean
+  onDoorbell(): void
+  /** The I/O half is gone without having been asked to. Called at most once. */
+  onLost(reason: string): void
+}
+
+export interface IoHandle {
+  readonly end: ChannelEnd
+  readonly reference: Referable
+  terminate(): Promise<void>
+}
+
+export async function startThread(request: StartRequest): Promise<IoHandle> {
+  const memory = channelMemory(request.limits.submissionBytes, request.limits.completionBytes)
+  const { port1: doorbell, port2: far } = new MessageChannel()
+  const workerData: IoThreadData = {
+    memory,
+    doorbell: far,
+    modules: request.modules,
+    limits: request.limits,
+    logLevel: request.logLevel,
+    logsToApplication: request.logsToApplication,
+  }
+  const worker = new Worker(new URL('../io/thread.js', import.meta.url), {
+    name: 'iokernel-io',
+    workerData,
+    transferList: [far],
+    trackUnmanagedFds: false,
+    ...(request.keepPreloads ? {} : { execArgv: [], env: withoutPreloads(process.env) }),
+  })
+  let terminated = false
+  let lost = false
+  let failure: string | undefined
+  const lose = (reason: string): void => {
+    if (terminated || lost) return
+    lost = true
+    doorbell.close()
+    request.onLost(reason)
+  }
+  await started(worker)
+  worker.on('error', (error) => {
+    failure = error instanceof Error ? error.message : String(error)
+  })
+  worker.on('exit', (code) => lose(failure ?? `exit code ${code}`))
+  worker.unref()
+  doorbell.on('message', () => request.onDoorbell())
+  doorbell.unref()
+  return {
+    end: applicationEnd(memory, { ring: () => doorbell.postMessage(0) }),
+    reference: doorbell,
+    terminate: async () => {
+      terminated = true
+      doorbell.close()
+      await worker.terminate()
+    },
+  }
+}
+
+function started(worker: Worker): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const fail = (message: string): void => {
+      reject(new LocalError('IO_THREAD_START', message))
+    }
+    const onError = (error: unknown): void => fail(`the I/O thread could not start: ${error instanceof Error ? error.message : String(error)}`)
+    const onExit = (code: number): void => fail(`the I/O thread ended with code ${code} before it was ready`)
+    worker.once('error', onError)
+    worker.once('exit', onExit)
+    worker.once('message', (answer: StartAnswer) => {
+      worker.off('error', onError)
+      worker.off('exit', onExit)
+      if (answer.ready) resolve()
+      else void worker.terminate().then(() => fail(answer.problems.join('\n')))
+    })
+  })
+}
+
+/** NODE_OPTIONS is read by the worker too, whatever `execArgv` says. */
+export function withoutPreloads(environment: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
+  const options = environment['NODE_OPTIONS']
+  if (options === undefined) return environment
+  const kept: string[] = []
+  const words = options.match(/(?:[^\s"]|"(?:[^"\\]|\\.)*")+/g) ?? []
+  for (let index = 0; index < words.length; index++) {
+    const word = words[index] as string
+    const preload = /^(?:--import|--require|-r|--loader|--experimental-loader)(=|$)/.exec(word)
+    if (preload === null) kept.push(word)
+    else if (preload[1] === '') index++
+  }
+  return { ...environment, NODE_OPTIONS: kept.join(' ') }
+}

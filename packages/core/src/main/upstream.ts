@@ -1,0 +1,154 @@
+/**
+ * An upstream as this thread sees it: its state, who waits for it, and its credentials callback.
+ *
+ * Rules: the state is what the I/O thread last said; nothing here decides anything. Listeners run in the AsyncLocalStorage context
+ * of the one who registered them.
+ */
+import { AsyncResource } from 'node:async_hooks'
+import type { UpstreamConfiguration } from '../channel/messages.ts'
+import type { Cloneable } from '../plugin/cloneable.ts'
+import { AbortedError, DeadlineError, LocalError } from '../plugin/errors.ts'
+import type { UpstreamHandle, UpstreamState } from '../plugin/protocol.ts'
+import type { Attachment } from './attachment.ts'
+
+export class UpstreamEntry implements UpstreamHandle {
+  readonly target: number
+  readonly configuration: UpstreamConfiguration
+  readonly #attachment: Attachment
+  readonly #credentials: (() => Cloneable | Promise<Cloneable>) | undefined
+  readonly #listeners = new Set<(state: UpstreamState) => void>()
+  #state: UpstreamState = { status: 'connecting', endpoints: [], reason: undefined }
+  #closing: Promise<void> | undefined
+  #disconnected: (() => void) | undefined
+
+  constructor(
+    attachment: Attachment,
+    configuration: UpstreamConfiguration,
+    credentials: (() => Cloneable | Promise<Cloneable>) | undefined,
+  ) {
+    this.#attachment = attachment
+    this.configuration = configuration
+    this.#credentials = credentials
+    this.target = attachment.upstreams.add(this)
+    attachment.announce(this.target, configuration, false)
+  }
+
+  get authority(): string {
+    return this.configuration.authority
+  }
+
+  get state(): UpstreamState {
+    return this.#state
+  }
+
+  get isListening(): boolean {
+    return this.#listeners.size > 0
+  }
+
+  /** Throws when calls make no sense any more. */
+  assertOpen(): void {
+    if (this.#closing === undefined) return
+    throw new LocalError('UPSTREAM_CLOSED', `this client of ${this.authority} was closed: connect again`, { upstream: this.authority })
+  }
+
+  async ready(options: { readonly deadlineMs?: number; readonly signal?: AbortSignal } = {}): Promise<void> {
+    this.assertOpen()
+    if (this.#state.status === 'ready') return
+    const deadlineMs = options.deadlineMs ?? this.configuration.limits.callDeadlineMs
+    const waiting = new Promise<void>((resolve, reject) => {
+      const signal = options.signal
+      const finish = (error?: Error): void => {
+        registration[Symbol.dispose]()
+        if (timer !== undefined) clearTimeout(timer)
+        signal?.removeEventListener('abort', onAbort)
+        if (error === undefined) resolve()
+        else reject(error)
+      }
+      const onAbort = (): void => finish(new AbortedError('waiting for the upstream was aborted', { sent: 'no', cause: signal?.reason }))
+      const timer = deadlineMs > 0 ? setTimeout(() => finish(this.#notReady(deadlineMs)), deadlineMs) : undefined
+      const registration = this.#watch((state) => {
+        if (state.status === 'ready') finish()
+        else if (state.status === 'closed') finish(new LocalError('UPSTREAM_CLOSED', `${this.authority} was closed while waiting for it`))
+      })
+      signal?.addEventListener('abort', onAbort, { once: true })
+      if (signal?.aborted === true) onAbort()
+    })
+    await this.#attachment.keepAlive.during(waiting)
+  }
+
+  onState(listener: (state: UpstreamState) => void): Disposable {
+    const first = !this.isListening
+    const registration = this.#watch(AsyncResource.bind(listener))
+    if (first) this.#sayListening(true)
+    return {
+      [Symbol.dispose]: () => {
+        registration[Symbol.dispose]()
+        if (!this.isListening) this.#sayListening(false)
+      },
+    }
+  }
+
+  close(options: { readonly deadlineMs?: number } = {}): Promise<void> {
+    this.#closing ??= this.#close(options.deadlineMs ?? this.configuration.limits.drainTimeoutMs)
+    return this.#closing
+  }
+
+  /** The I/O thread says how the upstream is. */
+  accept(state: UpstreamState): void {
+    this.#state = state
+    for (const listener of [...this.#listeners]) listener(state)
+  }
+
+  onDisconnected(): void {
+    this.#disconnected?.()
+  }
+
+  onCredentialsWanted(): void {
+    void this.#giveCredentials()
+  }
+
+  async #close(deadlineMs: number): Promise<void> {
+    const attachment = this.#attachment
+    if (attachment.replacement === undefined) {
+      const done = new Promise<void>((resolve) => {
+        this.#disconnected = resolve
+      })
+      attachment.exchange.control({ type: 'disconnect', target: this.target, deadlineMs })
+      await attachment.keepAlive.during(done)
+    }
+    attachment.upstreams.remove(this.target)
+    this.accept({ status: 'closed', endpoints: [], reason: undefined })
+  }
+
+  async #giveCredentials(): Promise<void> {
+    let value: Cloneable
+    let failure: string | undefined
+    try {
+      value = await this.#credentials?.()
+    } catch (error) {
+      failure = error instanceof Error ? error.message : String(error)
+    }
+    if (this.#attachment.replacement !== undefined) return
+    this.#attachment.exchange.control({ type: 'credentials', target: this.target, value, failure })
+  }
+
+  #watch(listener: (state: UpstreamState) => void): Disposable {
+    this.#listeners.add(listener)
+    return { [Symbol.dispose]: () => void this.#listeners.delete(listener) }
+  }
+
+  #sayListening(listening: boolean): void {
+    if (this.#attachment.replacement !== undefined) return
+    this.#attachment.exchange.control({ type: 'listening', target: this.target, listening })
+  }
+
+  #notReady(deadlineMs: number): DeadlineError {
+    const { status, reason, endpoints } = this.#state
+    const where = endpoints.length === 0 ? 'no address is known' : `addresses: ${endpoints.join(', ')}`
+    return new DeadlineError(
+      `${this.authority} is not ready after ${deadlineMs} ms (${status}; ${where}${reason === undefined ? '' : `; last failure: ${reason}`})`,
+      'upstream',
+      { sent: 'no', upstream: this.authority },
+    )
+  }
+}
