@@ -55,7 +55,7 @@ export interface FramerLimits {
   readonly depthMax: number
   /** Elements of one aggregate; a map's pairs count twice. */
   readonly elementsMax: number
-  /** A simple string, an error or a big number. */
+  /** A simple string or an error. */
   readonly lineBytesMax: number
 }
 

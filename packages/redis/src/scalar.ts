@@ -51,6 +51,9 @@ const INTEGER_DIGITS_MAX = 19
 /** Redis prints doubles with 17 significant digits, sign, point and exponent: 24 bytes. Other servers print zeros. */
 const DOUBLE_BYTES_MAX = 512
 
+/** Some 13 600 bits. Reading one digit by digit takes quadratic time, here and in `BigInt()`; at this length it is nothing. */
+const BIG_NUMBER_BYTES_MAX = 4096
+
 /** The types of each protocol version by their first byte. A RESP2 server that sends a RESP3 type is not to be trusted. */
 export const TYPES_RESP2: Uint8Array = typeTable(false)
 export const TYPES_RESP3: Uint8Array = typeTable(true)
@@ -78,7 +81,7 @@ export function scalarEnd(
     case CLASS_BOOLEAN:
       return booleanEnd(bytes, at, end)
     case CLASS_BIG:
-      return bigNumberEnd(bytes, at, end, lineBytesMax)
+      return bigNumberEnd(bytes, at, end)
     case CLASS_COMPOUND:
       return COMPOUND
     default:
@@ -91,9 +94,9 @@ export function isBulk(type: number): boolean {
   return type === DOLLAR || type === BLOB_ERROR || type === EQUALS
 }
 
-/** True for the lines that may be long: `+ - (`. */
+/** True for the lines that may be long: `+ -`. */
 export function isLongLine(type: number): boolean {
-  return type === 43 || type === MINUS || type === 40
+  return type === 43 || type === MINUS
 }
 
 /** The position after `<type><digits>CRLF`. `-1` is a length only where RESP2 says null that way. */
@@ -207,15 +210,15 @@ function booleanEnd(bytes: Buffer, at: number, end: number): number {
   return lineBreak(bytes, at + 2, end)
 }
 
-function bigNumberEnd(bytes: Buffer, at: number, end: number, lineBytesMax: number): number {
+function bigNumberEnd(bytes: Buffer, at: number, end: number): number {
   let position = at + 1
   if (position < end && bytes[position] === MINUS) position++
   const digits = position
   for (; position < end; position++) {
     const digit = (bytes[position] as number) - ZERO
     if (digit < 0 || digit > 9) break
+    if (position - at > BIG_NUMBER_BYTES_MAX) throw new RemoteProtocolError('a big number has too many digits')
   }
-  if (position - at > lineBytesMax) throw lineTooLong(lineBytesMax)
   if (position >= end) return INCOMPLETE
   if (position === digits || bytes[position] !== CR) {
     throw new RemoteProtocolError(`byte ${hex(bytes[position] as number)} in a big number`)
