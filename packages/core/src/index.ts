@@ -1,2 +1,22 @@
-/** Placeholder: the entry exists so that the package builds. */
-export {}
+/**
+ * `@iokernel/core`: the kernel for applications. Plugin authors read `@iokernel/core/plugin`.
+ */
+export { createKernel, getKernel, type KernelOptions } from './create-kernel.ts'
+export type { KernelDescription, UpstreamDescription } from './main/describe.ts'
+export type { Kernel } from './main/kernel.ts'
+export type { DnsOptions } from './main/thread.ts'
+export {
+  AbortedError,
+  DeadlineError,
+  type ErrorDetails,
+  IoKernelError,
+  LocalError,
+  RefusedError,
+  RemoteError,
+  RemoteProtocolError,
+  type Sent,
+  type Side,
+  type TimeoutCause,
+} from './plugin/errors.ts'
+export type { CallOptions, CallTiming, UpstreamHandle, UpstreamState, UpstreamStatus } from './plugin/protocol.ts'
+export type { KernelLimits, UpstreamLimits, UpstreamOptions, WhenDown } from './shared/limits.ts'

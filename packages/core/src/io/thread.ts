@@ -1,2 +1,49 @@
-/** Placeholder: the entry exists so that the package builds. */
-export {}
+/**
+ * The I/O thread: what the worker runs.
+ *
+ * Rules: it answers once, READY or everything that is wrong; after that the port carries doorbells only, and all that has an order goes
+ * through the rings. It ends when it is terminated: draining and closing are asked for by records.
+ */
+import { parentPort, type MessagePort, workerData } from 'node:worker_threads'
+import { type ChannelMemory, ioEnd } from '../channel/channel.ts'
+import { assert } from '../shared/assert.ts'
+import type { KernelLimits } from '../shared/limits.ts'
+import { type DnsConfiguration, IoKernel } from './kernel.ts'
+import { loadPlugins, type PluginReference } from './load-plugins.ts'
+import { type LogLevel, realWorld } from './world.ts'
+
+interface IoThreadData {
+  readonly memory: ChannelMemory
+  readonly doorbell: MessagePort
+  readonly modules: readonly PluginReference[]
+  readonly limits: KernelLimits
+  readonly dns: DnsConfiguration
+  readonly logLevel: LogLevel
+  readonly logsToApplication: boolean
+}
+
+async function run(data: IoThreadData): Promise<void> {
+  assert(parentPort !== null, 'the I/O thread runs as a worker')
+  const { plugins, problems } = await loadPlugins(data.modules)
+  if (problems.length > 0) {
+    parentPort.postMessage({ ready: false, problems })
+    return
+  }
+  const { doorbell } = data
+  const environment = realWorld({
+    logLevel: data.logLevel,
+    log: data.logsToApplication ? (line) => attachment.event({ type: 'log', line }) : undefined,
+    unref: false,
+  })
+  const kernel = new IoKernel(data.limits, plugins, data.dns, environment)
+  const attachment = kernel.attach(ioEnd(data.memory, { ring: () => doorbell.postMessage(0) }))
+  const drain = (): void => {
+    // Back after the sockets have had their turn: `drainMsMax` was used up.
+    if (attachment.drain()) setImmediate(drain)
+  }
+  doorbell.on('message', drain)
+  parentPort.postMessage({ ready: true })
+  drain()
+}
+
+void run(workerData as IoThreadData)

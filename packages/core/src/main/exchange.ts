@@ -4,7 +4,7 @@
  * Rules:
  * 1. Every call that is accepted settles exactly once: by a record of the I/O thread, by `lose`, or here while it still waits for room.
  * 2. Nothing is published of a request whose `encode` threw.
- * 3. The thread never waits here. A full ring makes requests wait in `PendingRecords`; a full table refuses them.
+ * 3. The thread never waits here. A full ring makes requests wait in the backlog; a full table refuses them.
  * 4. A reply that is in the ring beats an abort that fires now: the ring is drained first.
  *
  * Theory of operation: `call` encodes straight into the ring. `drain` runs when the doorbell rings, and by itself for a short while
@@ -13,6 +13,7 @@
  *
  * Limits: `inFlightMax` slots, `pendingBytesMax`.
  */
+import { Backlog } from '../channel/backlog.ts'
 import type { ChannelEnd } from '../channel/channel.ts'
 import { type ControlMessage, decodeErrorDescription, decodeEvent, encodeMessage, type EventMessage } from '../channel/messages.ts'
 import {
@@ -36,7 +37,6 @@ import { AbortedError, DeadlineError, type IoKernelError, LocalError, rebuildErr
 import type { CallOptions } from '../plugin/protocol.ts'
 import { nowMs } from '../shared/clock.ts'
 import type { KernelLimits } from '../shared/limits.ts'
-import { PendingRecords } from './pending.ts'
 import { type AnyOperation, type CallSlot, CallSlots } from './slots.ts'
 
 /** Room asked for before the length of a request is known; a longer one spills into private memory and is copied. */
@@ -64,7 +64,9 @@ export class Exchange {
   readonly #end: ChannelEnd
   readonly #host: ExchangeHost
   readonly #slots: CallSlots
-  readonly #pending: PendingRecords
+  readonly #pending: Backlog
+  /** Calls in the backlog that have not begun to leave, and since when. */
+  readonly #unsent = new Map<number, { readonly sinceMs: number; readonly deadlineMs: number }>()
   readonly #writer: ByteWriter
   readonly #scratch: Buffer
   readonly #facts = new Map<number, Cloneable>()
@@ -85,7 +87,7 @@ export class Exchange {
     this.#end = end
     this.#host = host
     this.#slots = new CallSlots(host.limits.inFlightMax)
-    this.#pending = new PendingRecords(end.out, host.limits.pendingBytesMax)
+    this.#pending = new Backlog(end.out, () => end.wakeReader())
     this.#scratch = Buffer.allocUnsafe(OPEN_BYTES)
     this.#writer = new ByteWriter(0, 1 << 30)
   }
@@ -147,18 +149,8 @@ export class Exchange {
   /** Sends a control message, in order with the calls around it. */
   control(message: ControlMessage): void {
     if (this.#lost !== undefined) return
-    const payload = encodeMessage(message)
-    this.#pending.push({
-      kind: packKind(Submission.Control, 0, 0),
-      callId: 0,
-      a: 0,
-      deadlineMs: 0,
-      sinceMs: 0,
-      payload,
-      written: 0,
-      cancelled: false,
-    })
-    this.#flushPending()
+    this.#enqueue(packKind(Submission.Control, 0, 0), 0, 0, 0, encodeMessage(message))
+    this.#pending.flush()
   }
 
   /** Settles what has arrived. Called by the doorbell; harmless at any time. */
@@ -192,8 +184,7 @@ export class Exchange {
     this.#lost = error('no')
     for (const call of this.#slots.all()) {
       if (!call.waiting) continue
-      const sent = this.#pending.withdraw(call.id) ? 'no' : 'maybe'
-      this.#reject(call, error(sent))
+      this.#reject(call, error(this.#unsent.has(call.id) ? 'no' : 'maybe'))
     }
     this.#setBusy(false)
   }
@@ -218,33 +209,62 @@ export class Exchange {
 
   #defer(call: CallSlot, kind: number, hint: number, deadlineMs: number): void {
     const writer = this.#writer
-    if (!this.#pending.admits(writer.length)) {
+    if (!this.#pending.isEmpty && this.#pending.bytes + writer.length > this.#host.limits.pendingBytesMax) {
       this.#slots.settle(call)
       this.#slots.free(call)
-      throw new LocalError(
-        'PENDING_BYTES_LIMIT',
-        `requests of ${this.#pending.bytes} bytes already wait for the I/O thread (pendingBytesMax): send less at once, or raise the limit in createKernel({ limits })`,
-      )
+      throw tooMuchPending(this.#pending.bytes)
     }
     // Spilled memory is the writer's own and it will not touch it again; everything else is lent and copied.
     const payload = writer.spilled ? writer.written() : Buffer.from(writer.written())
-    this.#pending.push({ kind, callId: call.id, a: hint, deadlineMs, sinceMs: nowMs(), payload, written: 0, cancelled: false })
+    this.#unsent.set(call.id, { sinceMs: nowMs(), deadlineMs })
+    this.#enqueue(kind, call.id, hint, deadlineMs, payload)
     this.#flushPending()
   }
 
-  #flushPending(): void {
-    this.#pending.flush(
-      nowMs(),
-      (callId) => this.#expirePending(callId),
-      () => this.#end.wakeReader(),
-    )
+  /** Cuts what is longer than a record into pieces. The first says the total. */
+  #enqueue(kind: number, callId: number, hint: number, deadlineMs: number, payload: Uint8Array): void {
+    const max = this.#end.out.payloadMax
+    const total = payload.length
+    this.#pending.push({ kind, call: callId, a: hint, b: deadlineMs, c: total, time: 0, payload: payload.subarray(0, max) })
+    const piece = packKind(Submission.Piece, 0, 0)
+    for (let at = max; at < total; at += max) {
+      this.#pending.push({ kind: piece, call: callId, a: 0, b: 0, c: 0, time: 0, payload: payload.subarray(at, at + max) })
+    }
   }
 
-  #expirePending(callId: number): void {
+  #flushPending(): void {
+    if (this.#unsent.size > 0) this.#expireUnsent()
+    if (this.#pending.flush()) this.#unsent.clear()
+  }
+
+  /** The I/O thread keeps deadlines, but it cannot know of calls that have not reached it. */
+  #expireUnsent(): void {
+    const now = nowMs()
+    for (const [callId, { sinceMs, deadlineMs }] of this.#unsent) {
+      if (deadlineMs === 0 || now - sinceMs < deadlineMs) continue
+      this.#rejectUnsent(
+        callId,
+        new DeadlineError('the deadline passed before the request could be handed to the I/O thread: the channel was full', 'kernel-busy', {
+          sent: 'no',
+        }),
+      )
+    }
+  }
+
+  /** Settles a call that still waits whole in the backlog. False when it has begun to leave. */
+  #rejectUnsent(callId: number, error: IoKernelError): boolean {
     const call = this.#slots.find(callId)
-    if (call === undefined || !call.waiting) return
-    this.#reject(call, new DeadlineError('the deadline passed before the request could be handed to the I/O thread: the channel was full', 'kernel-busy', { sent: 'no' }))
+    if (call === undefined || !call.waiting || !this.#unsent.delete(callId)) return false
+    let first = false
+    this.#pending.withdraw((record) => {
+      if (record.call !== callId) return false
+      if (kindOf(record.kind) === Submission.Request) first = true
+      return first
+    })
+    if (!first) return false
+    this.#reject(call, error)
     this.#slots.free(call)
+    return true
   }
 
   #observe(call: CallSlot, options: CallOptions): void {
@@ -259,21 +279,8 @@ export class Exchange {
     this.drain()
     const call = this.#slots.find(callId)
     if (call === undefined || !call.waiting) return
-    if (this.#pending.withdraw(callId)) {
-      this.#reject(call, abortedBefore(call.options?.signal))
-      this.#slots.free(call)
-      return
-    }
-    this.#pending.push({
-      kind: packKind(Submission.Cancel, 0, 0),
-      callId,
-      a: 0,
-      deadlineMs: 0,
-      sinceMs: 0,
-      payload: EMPTY,
-      written: 0,
-      cancelled: false,
-    })
+    if (this.#rejectUnsent(callId, abortedBefore(call.options?.signal))) return
+    this.#enqueue(packKind(Submission.Cancel, 0, 0), callId, 0, 0, EMPTY)
     this.#flushPending()
   }
 
@@ -481,6 +488,13 @@ function tooManyInFlight(max: number): LocalError {
   return new LocalError(
     'IN_FLIGHT_LIMIT',
     `${max} calls are in flight (inFlightMax): await some of them, or raise the limit in createKernel({ limits })`,
+  )
+}
+
+function tooMuchPending(bytes: number): LocalError {
+  return new LocalError(
+    'PENDING_BYTES_LIMIT',
+    `requests of ${bytes} bytes already wait for the I/O thread (pendingBytesMax): send less at once, or raise the limit in createKernel({ limits })`,
   )
 }
 

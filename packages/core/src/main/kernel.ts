@@ -18,12 +18,13 @@ import { type KernelDescription, describeKernel } from './describe.ts'
 import { KeepAlive } from './keep-alive.ts'
 import { UpstreamLink } from './link.ts'
 import type { Registry } from './registry.ts'
-import type { IoHandle, LogLevel, StartIo } from './thread.ts'
+import type { DnsOptions, IoHandle, LogLevel, StartIo } from './thread.ts'
 import { UpstreamEntry } from './upstream.ts'
 
 export interface KernelSettings {
   readonly registry: Registry
   readonly limits: KernelLimits
+  readonly dns: DnsOptions
   readonly start: StartIo
   readonly mode: 'worker' | 'inline'
   readonly logLevel: LogLevel
@@ -166,6 +167,7 @@ export class Kernel {
     io = await settings.start({
       modules: settings.registry.modules,
       limits: settings.limits,
+      dns: settings.dns,
       logLevel: settings.logLevel,
       logsToApplication: settings.logger !== undefined,
       keepPreloads: settings.keepPreloads,

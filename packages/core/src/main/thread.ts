@@ -20,9 +20,19 @@ export interface IoThreadData {
   readonly doorbell: MessagePort
   readonly modules: readonly PluginModule[]
   readonly limits: KernelLimits
+  readonly dns: DnsOptions
   readonly logLevel: LogLevel
   /** True when the application has a logger: lines are sent there instead of to stderr. */
   readonly logsToApplication: boolean
+}
+
+export interface DnsOptions {
+  /** `host:port` of name servers to ask instead of the system's. */
+  readonly servers?: readonly string[] | undefined
+  /** Default `/etc/hosts`. */
+  readonly hostsFile?: string | undefined
+  /** Default `/etc/resolv.conf`. */
+  readonly resolvConf?: string | undefined
 }
 
 export type LogLevel = 'silent' | 'warn' | 'debug'
@@ -36,6 +46,7 @@ export type StartIo = (request: StartRequest) => Promise<IoHandle>
 export interface StartRequest {
   readonly modules: readonly PluginModule[]
   readonly limits: KernelLimits
+  readonly dns: DnsOptions
   readonly logLevel: LogLevel
   readonly logsToApplication: boolean
   readonly keepPreloads: boolean
@@ -58,6 +69,7 @@ export async function startThread(request: StartRequest): Promise<IoHandle> {
     doorbell: far,
     modules: request.modules,
     limits: request.limits,
+    dns: request.dns,
     logLevel: request.logLevel,
     logsToApplication: request.logsToApplication,
   }

@@ -1,2 +1,4 @@
-/** Placeholder: the entry exists so that the package builds. */
-export {}
+/**
+ * `@iokernel/core/testing`: what tests of plugins need from the kernel.
+ */
+export { ByteWriter } from '../plugin/byte-writer.ts'

@@ -1,0 +1,93 @@
+/**
+ * `createKernel` and `getKernel`: where an application begins.
+ *
+ * Rules: the whole registry is checked here before anything starts. The process's kernels are kept under a registered symbol, so that
+ * `getKernel` finds them across copies of this package and hot reloads.
+ */
+import { Kernel } from './main/kernel.ts'
+import { Registry } from './main/registry.ts'
+import { type DnsOptions, type LogLevel, startThread } from './main/thread.ts'
+import { LocalError } from './plugin/errors.ts'
+import type { Discovery, Protocol } from './plugin/index.ts'
+import { KERNEL_LIMITS, type KernelLimits } from './shared/limits.ts'
+
+export interface KernelOptions {
+  readonly protocols: readonly Protocol<never, never, never, unknown>[]
+  readonly discovery?: readonly Discovery<never>[]
+  /** `worker` (default): one thread owns every socket. `inline`: the same kernel in this thread, for tests and small containers. */
+  readonly thread?: 'worker' | 'inline'
+  readonly limits?: Partial<KernelLimits>
+  /** What `getKernel(name)` finds it by. Default `default`. */
+  readonly name?: string
+  /** Gets the lines that would go to stderr. */
+  readonly logger?: (line: string) => void
+  /** Where a bundler has put the I/O half of a plugin, by the plugin's name. */
+  readonly ioModules?: { readonly [name: string]: string | URL }
+  /** Let the parent's `--import` and `--require` run in the I/O thread too. Default false. */
+  readonly keepPreloads?: boolean
+  readonly dns?: DnsOptions
+}
+
+const KERNELS = Symbol.for('iokernel.kernels')
+
+/**
+ * Starts a kernel. Rejects with `LocalError` (`PLUGIN_REGISTRATION`, `IO_THREAD_START`, `OPTION`) that names each plugin and reason.
+ */
+export async function createKernel(options: KernelOptions): Promise<Kernel> {
+  const registry = new Registry(options.protocols as never, (options.discovery ?? []) as never, options.ioModules ?? {})
+  const mode = options.thread ?? 'worker'
+  const name = options.name ?? 'default'
+  const start = mode === 'worker' ? startThread : (await import('./inline.ts')).startInline
+  const kernels = registered()
+  const kernel = new Kernel({
+    registry,
+    limits: kernelLimits(options.limits ?? {}),
+    start,
+    mode,
+    logLevel: logLevel(),
+    logger: options.logger,
+    keepPreloads: options.keepPreloads ?? false,
+    dns: options.dns ?? {},
+    onClosed: () => {
+      if (kernels.get(name) === kernel) kernels.delete(name)
+    },
+  })
+  await kernel.start()
+  kernels.set(name, kernel)
+  return kernel
+}
+
+/** The kernel of this process with that name, or undefined. The newest one, where several were created. */
+export function getKernel(name: string = 'default'): Kernel | undefined {
+  return registered().get(name)
+}
+
+function registered(): Map<string, Kernel> {
+  const global = globalThis as { [KERNELS]?: Map<string, Kernel> }
+  global[KERNELS] ??= new Map()
+  return global[KERNELS]
+}
+
+function kernelLimits(changes: Partial<KernelLimits>): KernelLimits {
+  const limits: Record<string, number> = { ...KERNEL_LIMITS }
+  for (const [name, value] of Object.entries(changes)) {
+    if (value === undefined) continue
+    if (!(name in KERNEL_LIMITS)) throw new LocalError('OPTION', `createKernel() knows no limit '${name}'`)
+    if (typeof value !== 'number' || !Number.isFinite(value) || value < 0) {
+      throw new LocalError('OPTION', `the limit '${name}' must be a number of at least 0`)
+    }
+    limits[name] = name === 'submissionBytes' || name === 'completionBytes' ? ringBytes(name, value) : value
+  }
+  return limits as unknown as KernelLimits
+}
+
+/** A ring's size is a power of two between 4 KB and 1 GB. */
+function ringBytes(name: string, value: number): number {
+  if (value < 4_096 || value > 1 << 30) throw new LocalError('OPTION', `the limit '${name}' must lie between 4096 and ${1 << 30}`)
+  return 2 ** Math.ceil(Math.log2(value))
+}
+
+function logLevel(): LogLevel {
+  const level = process.env['IOKERNEL_LOG']
+  return level === 'silent' || level === 'debug' ? level : 'warn'
+}

@@ -1,0 +1,119 @@
+/**
+ * A call as the I/O thread sees it, and the lists calls stand in.
+ *
+ * Rules: call objects are pooled and linked through themselves: no promise, closure, timer or map entry per call. A call is in at most
+ * one `CallList` (waiting in a queue, or unanswered on a connection) and at most one slot of the deadline wheel.
+ */
+import type { Client } from './client.ts'
+import type { Chunk } from './request-store.ts'
+
+export const CallState = {
+  Free: 0,
+  /** Its pieces are still arriving from the application. */
+  Arriving: 1,
+  /** Waits for a connection. */
+  Queued: 2,
+  /** Handed to a connection. */
+  Written: 3,
+  /** Settled for its caller; stands in the connection's order until the late reply has passed. */
+  Tombstone: 4,
+} as const
+export type CallStateNumber = (typeof CallState)[keyof typeof CallState]
+
+export class Call {
+  client: Client | undefined
+  /** (slot, generation) of the application thread. */
+  id = 0
+  state: CallStateNumber = CallState.Free
+  flags = 0
+  hint = 0
+  /** Upstream or session it is meant for, as the application numbers them. */
+  target = 0
+  chunk: Chunk | undefined
+  offset = 0
+  length = 0
+  /** Bytes still to arrive from the application. */
+  missing = 0
+  /** Cancelled while its pieces were still arriving. */
+  cancelled = false
+  arrivedAtMs = 0.5
+  writtenAtMs = 0.5
+  /** 0: none. */
+  deadlineAtMs = 0.5
+  /** Bytes of the reply passed on so far: more than 0 means the reply has begun. */
+  replyBytes = 0
+  /** Times it was sent again. */
+  retries = 0
+  previous: Call | undefined
+  next: Call | undefined
+  list: CallList | undefined
+  wheelPrevious: Call | undefined
+  wheelNext: Call | undefined
+  wheelSlot = -1
+}
+
+/** A first-in first-out list that lets go of any member. */
+export class CallList {
+  first: Call | undefined
+  last: Call | undefined
+  count = 0
+
+  push(call: Call): void {
+    call.list = this
+    call.previous = this.last
+    call.next = undefined
+    if (this.last === undefined) this.first = call
+    else this.last.next = call
+    this.last = call
+    this.count++
+  }
+
+  unshift(call: Call): void {
+    call.list = this
+    call.next = this.first
+    call.previous = undefined
+    if (this.first === undefined) this.last = call
+    else this.first.previous = call
+    this.first = call
+    this.count++
+  }
+
+  remove(call: Call): void {
+    if (call.previous === undefined) this.first = call.next
+    else call.previous.next = call.next
+    if (call.next === undefined) this.last = call.previous
+    else call.next.previous = call.previous
+    call.previous = undefined
+    call.next = undefined
+    call.list = undefined
+    this.count--
+  }
+
+  shift(): Call | undefined {
+    const call = this.first
+    if (call !== undefined) this.remove(call)
+    return call
+  }
+}
+
+/** Free calls kept; more are left to the garbage collector after a peak. */
+const POOL_MAX = 16_384
+
+export class CallPool {
+  readonly #free: Call[] = []
+
+  take(): Call {
+    return this.#free.pop() ?? new Call()
+  }
+
+  give(call: Call): void {
+    call.client = undefined
+    call.state = CallState.Free
+    call.chunk = undefined
+    call.missing = 0
+    call.cancelled = false
+    call.replyBytes = 0
+    call.retries = 0
+    if (this.#free.length < POOL_MAX) this.#free.push(call)
+  }
+}

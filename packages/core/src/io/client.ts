@@ -1,0 +1,21 @@
+/** One use of an upstream by one application thread: what a call belongs to. */
+import type { Attachment } from './attachment.ts'
+import type { Upstream } from './upstream.ts'
+
+export class Client {
+  readonly attachment: Attachment
+  readonly target: number
+  readonly upstream: Upstream
+  /** Calls not finished, tombstones included. */
+  calls = 0
+  /** Set by `disconnect`: told when the last call is finished. */
+  onIdle: (() => void) | undefined
+  /** Somebody watches the upstream's state: no line on stderr is needed. */
+  listening = false
+
+  constructor(attachment: Attachment, target: number, upstream: Upstream) {
+    this.attachment = attachment
+    this.target = target
+    this.upstream = upstream
+  }
+}

@@ -1,0 +1,81 @@
+/**
+ * The addresses an upstream has at the moment, and which of them is worth a try. Sans-clock, sans-randomness.
+ *
+ * Rules: a failed address waits (with jittered back-off) and the next one is tried at once; when all wait, the one whose wait ends
+ * first is next. An address that stays in the set keeps its history. Weights, zones and roles will be looked at here.
+ */
+import type { Endpoint } from '../plugin/discovery.ts'
+import { Backoff } from './backoff.ts'
+
+interface Member {
+  readonly endpoint: Endpoint
+  readonly backoff: Backoff
+  retryAtMs: number
+}
+
+export class EndpointSet {
+  readonly #minMs: number
+  readonly #maxMs: number
+  #members: Member[] = []
+
+  constructor(reconnectMinMs: number, reconnectMaxMs: number) {
+    this.#minMs = reconnectMinMs
+    this.#maxMs = reconnectMaxMs
+  }
+
+  get ids(): readonly string[] {
+    return this.#members.map(({ endpoint }) => endpoint.id)
+  }
+
+  get isEmpty(): boolean {
+    return this.#members.length === 0
+  }
+
+  has(id: string): boolean {
+    return this.#members.some(({ endpoint }) => endpoint.id === id)
+  }
+
+  replace(endpoints: readonly Endpoint[]): void {
+    const known = new Map(this.#members.map((member) => [member.endpoint.id, member]))
+    this.#members = endpoints.map((endpoint) => {
+      const before = known.get(endpoint.id)
+      return { endpoint, backoff: before?.backoff ?? new Backoff(this.#minMs, this.#maxMs), retryAtMs: before?.retryAtMs ?? 0 }
+    })
+  }
+
+  /** The first address that may be tried now, and is not among `except`. */
+  pick(nowMs: number, except: ReadonlySet<string>): Endpoint | undefined {
+    return this.#members.find(({ endpoint, retryAtMs }) => retryAtMs <= nowMs && !except.has(endpoint.id))?.endpoint
+  }
+
+  /** When `pick` will have an answer again. Undefined for an empty set. */
+  nextTryMs(): number | undefined {
+    if (this.isEmpty) return undefined
+    return Math.min(...this.#members.map(({ retryAtMs }) => retryAtMs))
+  }
+
+  failed(id: string, nowMs: number, randomUnit: number): void {
+    const member = this.#members.find(({ endpoint }) => endpoint.id === id)
+    if (member !== undefined) member.retryAtMs = nowMs + member.backoff.nextMs(randomUnit)
+  }
+
+  /** The peer refused us by name: there is no use in asking again soon. */
+  refused(id: string, nowMs: number, randomUnit: number): void {
+    const member = this.#members.find(({ endpoint }) => endpoint.id === id)
+    if (member === undefined) return
+    member.backoff.nextMs(randomUnit)
+    member.retryAtMs = nowMs + this.#maxMs / 2 + (this.#maxMs / 2) * randomUnit
+  }
+
+  /** A handshake succeeded. */
+  succeeded(id: string): void {
+    const member = this.#members.find(({ endpoint }) => endpoint.id === id)
+    member?.backoff.reset()
+    if (member !== undefined) member.retryAtMs = 0
+  }
+
+  /** The name was re-bound or the application asked anew: nobody waits. */
+  forgive(): void {
+    for (const member of this.#members) member.retryAtMs = 0
+  }
+}

@@ -1,0 +1,210 @@
+/**
+ * Interests of one upstream: who wants which pushes, on a connection of their own.
+ *
+ * Rules:
+ * 1. Interests are counted over all application threads: the peer is asked once for a key, and asked to end it when the last is gone.
+ * 2. After a reconnect every key is asked for again, while the application may hang; those who had it already are told of a gap.
+ * 3. The connection lives as long as there is an interest. Calls never share it: a subscribed connection falls under other limits
+ *    on the peer's side, and would lose large replies.
+ *
+ * Confirmations: a push that `route` calls `confirmed` confirms its key; a frame that is no push answers the oldest unconfirmed key.
+ */
+import { describeError, type IoKernelError, LocalError, RemoteError } from '../plugin/errors.ts'
+import type { Connection } from '../plugin/connection.ts'
+import { FrameFlag } from '../plugin/connection.ts'
+import type { Endpoint } from '../plugin/discovery.ts'
+import type { UpstreamLimits } from '../shared/limits.ts'
+import type { Attachment } from './attachment.ts'
+import type { ConnectionOwner, LiveConnection } from './live-connection.ts'
+
+export interface InterestHost {
+  readonly limits: UpstreamLimits
+  readonly authority: string
+  endpoint(): Endpoint | undefined
+  open(endpoint: Endpoint, owner: ConnectionOwner): { readonly connection: LiveConnection; readonly protocol: Connection }
+  onOpenFailed(connection: LiveConnection, error: IoKernelError): void
+}
+
+interface Subscriber {
+  readonly attachment: Attachment
+  readonly interest: number
+}
+
+interface Key {
+  readonly subscribers: Set<Subscriber>
+  /** Registered with the peer on the connection of the moment. */
+  confirmed: boolean
+  /** Was registered once: a new confirmation means that something may have been missed. */
+  interrupted: boolean
+}
+
+export class InterestHub implements ConnectionOwner {
+  readonly #host: InterestHost
+  readonly #keys = new Map<string, Key>()
+  #unconfirmed: string[] = []
+  #connection: LiveConnection | undefined
+  #protocol: Connection | undefined
+  #ready = false
+  #closed = false
+
+  constructor(host: InterestHost) {
+    this.#host = host
+  }
+
+  add(attachment: Attachment, interest: number, key: string): void {
+    const known = this.#keys.get(key)
+    const subscriber = { attachment, interest }
+    if (known !== undefined) {
+      known.subscribers.add(subscriber)
+      if (known.confirmed) attachment.event({ type: 'interest-ready', interest })
+      return
+    }
+    const { interestsMax } = this.#host.limits
+    if (this.#keys.size >= interestsMax) {
+      const error = new LocalError('INTEREST_LIMIT', `${interestsMax} interests are open (interestsMax)`, { upstream: this.#host.authority })
+      return attachment.event({ type: 'interest-failed', interest, error: describeError(error) })
+    }
+    this.#keys.set(key, { subscribers: new Set([subscriber]), confirmed: false, interrupted: false })
+    if (this.#ready) this.#ask(key)
+    else this.pump()
+  }
+
+  drop(attachment: Attachment, interest: number): void {
+    for (const [key, { subscribers }] of this.#keys) {
+      for (const subscriber of subscribers) {
+        if (subscriber.attachment === attachment && subscriber.interest === interest) subscribers.delete(subscriber)
+      }
+      if (subscribers.size > 0) continue
+      this.#keys.delete(key)
+      this.#unconfirmed = this.#unconfirmed.filter((each) => each !== key)
+      if (this.#ready) this.#connection?.write((protocol, out) => protocol.unsubscribe?.(key, out))
+    }
+    if (this.#keys.size === 0) this.#connection?.destroy(NOT_NEEDED)
+  }
+
+  /** Opens the connection if somebody needs it and there is somewhere to go. */
+  pump(): void {
+    if (this.#closed || this.#keys.size === 0 || this.#connection !== undefined) return
+    const endpoint = this.#host.endpoint()
+    if (endpoint === undefined) return
+    const { connection, protocol } = this.#host.open(endpoint, this)
+    this.#connection = connection
+    this.#protocol = protocol
+  }
+
+  /** The address is gone: subscribe elsewhere. */
+  retireExcept(isCurrent: (endpointId: string) => boolean, reason: IoKernelError): void {
+    if (this.#connection !== undefined && !isCurrent(this.#connection.endpoint.id)) this.#connection.destroy(reason)
+  }
+
+  close(error: IoKernelError): void {
+    this.#closed = true
+    const described = describeError(error)
+    for (const { subscribers } of this.#keys.values()) {
+      for (const { attachment, interest } of subscribers) attachment.event({ type: 'interest-failed', interest, error: described })
+    }
+    this.#keys.clear()
+    this.#connection?.destroy(error)
+  }
+
+  // ---- ConnectionOwner -----------------------------------------------------------------------------------------------
+
+  onReady(): void {
+    this.#ready = true
+    for (const key of this.#keys.keys()) this.#ask(key)
+  }
+
+  onProgress(): void {}
+
+  onNotExecuted(): boolean {
+    return false
+  }
+
+  onPush(connection: LiveConnection, bytes: Buffer, start: number, end: number): void {
+    const route = this.#protocol?.route?.(bytes, start, end)
+    if (route?.key === undefined) return
+    switch (route.kind) {
+      case 'message':
+        return this.#deliver(this.#keys.get(route.key), connection, bytes, start, end)
+      case 'all':
+        for (const [key, entry] of this.#keys) {
+          if (key.startsWith(route.key)) this.#deliver(entry, connection, bytes, start, end)
+        }
+        return
+      case 'confirmed':
+        return this.#confirm(route.key)
+      case 'ended': {
+        // Unasked: the peer dropped it (a slot moved). Asked: the key is gone here, or asked for again and unconfirmed.
+        const entry = this.#keys.get(route.key)
+        if (entry?.confirmed !== true) return
+        entry.confirmed = false
+        entry.interrupted = true
+        this.#ask(route.key)
+        return
+      }
+    }
+  }
+
+  onStray(_connection: LiveConnection, bytes: Buffer, start: number, end: number, flags: number): void {
+    const key = this.#unconfirmed[0]
+    if (key === undefined) return
+    if ((flags & FrameFlag.Error) === 0) return this.#confirm(key)
+    this.#unconfirmed.shift()
+    const entry = this.#keys.get(key)
+    this.#keys.delete(key)
+    const text = printable(bytes, start, end)
+    const error = new RemoteError('INTEREST_REFUSED', `the peer refused: ${text}`, { upstream: this.#host.authority })
+    for (const { attachment, interest } of entry?.subscribers ?? []) {
+      attachment.event({ type: 'interest-failed', interest, error: describeError(error) })
+    }
+  }
+
+  onClosed(connection: LiveConnection, error: IoKernelError): void {
+    if (connection !== this.#connection) return
+    const wasReady = this.#ready
+    this.#connection = undefined
+    this.#ready = false
+    this.#unconfirmed = []
+    for (const entry of this.#keys.values()) {
+      entry.interrupted ||= entry.confirmed
+      entry.confirmed = false
+    }
+    if (this.#closed || this.#keys.size === 0) return
+    if (wasReady) this.pump()
+    else this.#host.onOpenFailed(connection, error)
+  }
+
+  #ask(key: string): void {
+    this.#unconfirmed.push(key)
+    this.#connection?.write((protocol, out) => protocol.subscribe?.(key, out))
+  }
+
+  #confirm(key: string): void {
+    const at = this.#unconfirmed.indexOf(key)
+    if (at !== -1) this.#unconfirmed.splice(at, 1)
+    const entry = this.#keys.get(key)
+    if (entry === undefined || entry.confirmed) return
+    entry.confirmed = true
+    for (const { attachment, interest } of entry.subscribers) {
+      if (entry.interrupted) attachment.event({ type: 'interest-gap', interest, reason: 'reconnected' })
+      attachment.event({ type: 'interest-ready', interest })
+    }
+    entry.interrupted = false
+  }
+
+  #deliver(entry: Key | undefined, connection: LiveConnection, bytes: Buffer, start: number, end: number): void {
+    if (entry === undefined) return
+    for (const { attachment, interest } of entry.subscribers) attachment.push(interest, connection.id, bytes, start, end)
+  }
+}
+
+const NOT_NEEDED = new LocalError('NO_INTEREST', 'nobody is interested any more')
+/** Enough for the sentence a server says; never a whole payload. */
+const TEXT_BYTES_MAX = 200
+
+function printable(bytes: Buffer, start: number, end: number): string {
+  return bytes
+    .toString('latin1', start, Math.min(end, start + TEXT_BYTES_MAX))
+    .replace(/[^\x20-\x7e]+/g, ' ')
+    .trim()
+}

@@ -1,0 +1,516 @@
+/**
+ * One connection to an endpoint: transport, framing, order of calls.
+ *
+ * Rules:
+ * 1. Calls are answered in the order they were written (or by wire id where the protocol correlates). `unanswered` is that order;
+ *    a tombstone keeps its place in it.
+ * 2. One write per turn: `submit` gathers, `flush` writes. Neighbours in the request store leave as one range.
+ * 3. Reading never stops here: writing does, when the peer does not take what it was given (`hasRoom`).
+ * 4. Whatever the plugin throws, and whatever the peer sends, costs this connection only. `onClosed` is called exactly once, with what is
+ *    unanswered.
+ *
+ * Life: opening -> handshaking -> ready -> (draining) -> closed; a session also goes ready -> resetting -> ready.
+ */
+import { describeError, IoKernelError, LocalError, RemoteError, RemoteProtocolError } from '../plugin/errors.ts'
+import { ByteWriter } from '../plugin/byte-writer.ts'
+import type { Cloneable } from '../plugin/cloneable.ts'
+import { type Connection, FrameFlag, type FrameSink } from '../plugin/connection.ts'
+import type { Endpoint } from '../plugin/discovery.ts'
+import type { TlsOptions } from '../plugin/protocol.ts'
+import type { Script } from '../plugin/script.ts'
+import { assert } from '../shared/assert.ts'
+import type { UpstreamLimits } from '../shared/limits.ts'
+import { type Call, CallList, CallState } from './call.ts'
+import type { IoEnvironment, Timer } from './environment.ts'
+import { ReceiveBuffer } from './receive-buffer.ts'
+import type { Chunk, RequestStore } from './request-store.ts'
+import { ScriptRunner } from './script-runner.ts'
+import type { Settlement } from './settlement.ts'
+import type { Transport } from './transport.ts'
+
+export type Purpose = 'lane' | 'session' | 'push' | 'monitor'
+export type Phase = 'opening' | 'scripting' | 'ready' | 'draining' | 'closed'
+
+export interface ConnectionSettings {
+  readonly id: number
+  readonly purpose: Purpose
+  readonly endpoint: Endpoint
+  /** The name the application wrote: for certificates and SNI. */
+  readonly host: string
+  readonly tls: TlsOptions | undefined
+  readonly authority: string
+  readonly limits: UpstreamLimits
+  readonly protocol: Connection
+}
+
+export interface ConnectionOwner {
+  onReady(connection: LiveConnection): void
+  onClosed(connection: LiveConnection, error: IoKernelError): void
+  /** Something was answered: there is room, or the connection has become idle. */
+  onProgress(connection: LiveConnection): void
+  onPush(connection: LiveConnection, bytes: Buffer, start: number, end: number): void
+  /** A frame that answers no call, on a push connection. */
+  onStray(connection: LiveConnection, bytes: Buffer, start: number, end: number, flags: number): void
+  /** The peer says it did nothing for this call. True when the owner took it to send it again. */
+  onNotExecuted(connection: LiveConnection, call: Call): boolean
+}
+
+/** What every connection of the kernel shares. */
+export interface ConnectionServices {
+  readonly environment: IoEnvironment
+  readonly store: RequestStore
+  readonly settlement: Settlement
+  /** Registers for `flush` at the end of the turn. */
+  flushLater(connection: LiveConnection): void
+}
+
+/** Bytes of handshake frames a script may leave unread: certificates and parameters fit many times over. */
+const SCRIPT_BYTES_MAX = 1 << 20
+
+export class LiveConnection implements FrameSink {
+  readonly id: number
+  readonly purpose: Purpose
+  readonly endpoint: Endpoint
+  readonly unanswered: CallList = new CallList()
+  facts: Cloneable
+  phase: Phase = 'opening'
+  /** When bytes last came, or the oldest unanswered call was written into silence. */
+  lastHeardMs: number
+  /** The peer's state is not clean (open transaction): reset before anyone else uses it. */
+  dirty = false
+  /** First call in `unanswered` that was not handed to the socket. */
+  unflushed: Call | undefined
+  readonly #settings: ConnectionSettings
+  readonly #owner: ConnectionOwner
+  readonly #services: ConnectionServices
+  readonly #protocol: Connection
+  readonly #receive = new ReceiveBuffer()
+  readonly #transport: Transport
+  readonly #byWireId: Map<number, Call> | undefined
+  #runner: ScriptRunner | undefined
+  #timer: Timer | undefined
+  #scanning = false
+  #nowMs = 0
+  /** Frames of the oldest call that lie next to each other and are not passed on yet. */
+  #runStart = -1
+  #runEnd = -1
+  /** The range gathered for the next write. */
+  #chunk: Chunk | undefined
+  #from = 0
+  #to = 0
+  #ranges: { chunk: Chunk; from: number; to: number }[] = []
+  #gatheredBytes = 0
+  #out: ByteWriter | undefined
+  #wireId = 0
+  #closeReason: IoKernelError | undefined
+  #retiring = false
+
+  constructor(settings: ConnectionSettings, owner: ConnectionOwner, services: ConnectionServices, correlated: boolean) {
+    this.id = settings.id
+    this.purpose = settings.purpose
+    this.endpoint = settings.endpoint
+    this.#settings = settings
+    this.#owner = owner
+    this.#services = services
+    this.#protocol = settings.protocol
+    this.#byWireId = correlated ? new Map() : undefined
+    const { environment } = services
+    this.lastHeardMs = environment.nowMs()
+    this.#timer = environment.after(settings.limits.connectTimeoutMs, () =>
+      this.destroy(this.#remote('CONNECT_TIMEOUT', `no connection within ${settings.limits.connectTimeoutMs} ms (connectTimeoutMs)`)),
+    )
+    this.#transport = environment.dial({
+      endpoint: settings.endpoint,
+      host: settings.host,
+      tls: settings.tls?.mode === 'negotiated' ? undefined : settings.tls,
+      receive: this.#receive,
+      events: {
+        onOpen: () => this.#onOpen(),
+        onReceived: () => this.#onReceived(),
+        onEnd: () => this.#onEnd(),
+        onDrain: () => this.#owner.onProgress(this),
+        onClosed: (error) => this.#onClosed(error),
+      },
+    })
+  }
+
+  /** May one more call be written? */
+  get hasRoom(): boolean {
+    const { pipelineMax, unsentBytesMax } = this.#settings.limits
+    return (
+      this.phase === 'ready' &&
+      this.unanswered.count < pipelineMax &&
+      this.#gatheredBytes < unsentBytesMax &&
+      this.#transport.unsentBytes < unsentBytesMax
+    )
+  }
+
+  get unsentBytes(): number {
+    return this.phase === 'closed' ? 0 : this.#gatheredBytes + this.#transport.unsentBytes
+  }
+
+  get isIdle(): boolean {
+    return this.unanswered.count === 0 && this.#runner === undefined
+  }
+
+  /** Gathers a call for the next write. */
+  submit(call: Call, nowMs: number): void {
+    assert(this.phase === 'ready' || this.phase === 'draining', 'calls go to connections that are ready')
+    if (this.unanswered.count === 0) this.lastHeardMs = nowMs
+    call.state = CallState.Written
+    call.writtenAtMs = nowMs
+    this.unanswered.push(call)
+    this.unflushed ??= call
+    const chunk = call.chunk as Chunk
+    const end = call.offset + call.length
+    this.#gatheredBytes += call.length
+    if (this.#protocol.submit !== undefined) this.#submitThrough(call, chunk, end)
+    else if (chunk === this.#chunk && call.offset === this.#to) this.#to = end
+    else this.#gather(chunk, call.offset, end)
+    this.#services.flushLater(this)
+  }
+
+  /** Bytes of the owner's own (subscriptions). */
+  write(write: (protocol: Connection, out: ByteWriter) => void): void {
+    this.#out ??= new ByteWriter(1024, this.#settings.limits.requestBytesMax)
+    this.#guard(() => write(this.#protocol, this.#out as ByteWriter))
+    this.#services.flushLater(this)
+  }
+
+  /** Writes what was gathered in this turn. */
+  flush(): void {
+    this.unflushed = undefined
+    if (this.phase === 'closed') return
+    const transport = this.#transport
+    const several = this.#ranges.length > 0
+    if (several) transport.cork()
+    for (const { chunk, from, to } of this.#ranges) this.#writeRange(chunk, from, to)
+    if (this.#chunk !== undefined) this.#writeRange(this.#chunk, this.#from, this.#to)
+    if (several) transport.uncork()
+    this.#ranges = []
+    this.#chunk = undefined
+    this.#gatheredBytes = 0
+    const out = this.#out
+    if (out !== undefined && out.length > 0) {
+      this.#out = undefined
+      transport.write(out.written(), NOTHING)
+    }
+  }
+
+  /** Runs a script while no call is unanswered; `done` is told how it ended. A failure closes the connection. */
+  run<Result>(script: Script<Result>, timeoutMs: number, done: (result: Result) => void): void {
+    assert(this.isIdle, 'a script has its connection to itself')
+    const limits = this.#settings.limits
+    this.phase = 'scripting'
+    const timer = this.#services.environment.after(timeoutMs, () =>
+      this.destroy(this.#remote('HANDSHAKE_TIMEOUT', `no answer within ${timeoutMs} ms`)),
+    )
+    this.#timer = timer
+    const runner = new ScriptRunner(
+      script,
+      {
+        send: (bytes) => this.#transport.write(bytes, NOTHING),
+        upgrade: (upgraded) => this.#upgrade(upgraded),
+        finished: (result) => {
+          timer.cancel()
+          this.#runner = undefined
+          this.phase = this.#retiring ? 'draining' : 'ready'
+          done(result as Result)
+        },
+        failed: (error) => {
+          timer.cancel()
+          this.destroy(this.#fromPlugin(error))
+        },
+      },
+      limits.scriptStepsMax,
+      SCRIPT_BYTES_MAX,
+    )
+    this.#runner = runner
+    runner.start()
+  }
+
+  /** Takes no more calls, finishes those it has, and closes; by force after `drainTimeoutMs`. */
+  retire(reason: IoKernelError): void {
+    if (this.phase === 'closed' || this.#retiring) return
+    this.#retiring = true
+    this.#closeReason ??= reason
+    if (this.phase === 'ready') this.phase = 'draining'
+    if (this.isIdle) return this.destroy(reason)
+    this.#timer = this.#services.environment.after(this.#settings.limits.drainTimeoutMs, () => this.destroy(reason))
+  }
+
+  destroy(reason: IoKernelError): void {
+    if (this.phase === 'closed') return
+    this.#closeReason ??= reason
+    this.phase = 'closed'
+    this.#timer?.cancel()
+    this.#runner = undefined
+    for (const { chunk } of this.#ranges) this.#services.store.release(chunk)
+    if (this.#chunk !== undefined) this.#services.store.release(this.#chunk)
+    this.#ranges = []
+    this.#chunk = undefined
+    this.#transport.destroy()
+    // The owner is told at once; the transport's own `onClosed` comes later and finds the phase closed.
+    this.#owner.onClosed(this, this.#closeReason)
+  }
+
+  // ---- FrameSink: called by the plugin's `scan` ----------------------------------------------------------------------
+
+  frame(start: number, end: number, flags: number, wireId?: number): void {
+    if (this.#runner !== undefined && (flags & FrameFlag.Push) === 0) {
+      this.#runner.frame(this.#receive.bytes, start, end, (flags & FrameFlag.Part) !== 0)
+      return
+    }
+    if ((flags & FrameFlag.Push) !== 0) {
+      if (this.phase !== 'closed') this.#owner.onPush(this, this.#receive.bytes, start, end)
+      return
+    }
+    const call = this.#byWireId === undefined || wireId === undefined ? this.unanswered.first : this.#byWireId.get(wireId)
+    if (call === undefined) return this.#unsolicited(start, end, flags)
+    if ((flags & FrameFlag.Final) === 0) return this.#pass(call, start, end)
+    let from = start
+    if (this.#runEnd === start) from = this.#runStart
+    else if (this.#runEnd !== -1) this.#passRun(call)
+    this.#runEnd = -1
+    if (flags === FrameFlag.Final) this.#answer(call, from, end)
+    else this.#answerFlagged(call, from, start, end, flags, wireId)
+  }
+
+  expect(_length: number): void {
+    // The receive buffer grows by arriving bytes; a claim alone changes nothing.
+  }
+
+  hint(): number {
+    if (this.#runner !== undefined) return 0
+    const call = this.unanswered.first
+    if (call !== undefined) return call.hint
+    return this.purpose === 'push' ? 0 : -1
+  }
+
+  // ---- Answers -------------------------------------------------------------------------------------------------------
+
+  #answer(call: Call, start: number, end: number): void {
+    this.unanswered.remove(call)
+    this.#services.settlement.reply(call, this.id, this.#receive.bytes, start, end, this.#nowMs)
+  }
+
+  #answerFlagged(call: Call, from: number, start: number, end: number, flags: number, wireId: number | undefined): void {
+    const bytes = this.#receive.bytes
+    if ((flags & FrameFlag.Dirty) !== 0) this.dirty = true
+    if (wireId !== undefined) this.#byWireId?.delete(wireId)
+    const verdict = (flags & FrameFlag.Error) !== 0 ? (this.#protocol.classify?.(bytes, start, end) ?? 'call') : 'call'
+    const whole = from === start && call.replyBytes === 0
+    this.unanswered.remove(call)
+    if (verdict !== 'not-executed' || !whole || !this.#owner.onNotExecuted(this, call)) {
+      this.#services.settlement.reply(call, this.id, bytes, from, end, this.#nowMs)
+    }
+    if (verdict === 'retire' || verdict === 'role-lost') {
+      this.retire(this.#remote(verdict === 'retire' ? 'RETIRED' : 'ROLE_LOST', 'the peer said that it must not be used further'))
+    }
+    if ((flags & FrameFlag.Close) !== 0) this.destroy(this.#remote('CLOSED_BY_PEER', 'the peer announced that it closes the connection'))
+  }
+
+  /** A frame, or part of one, with more to come for the same call. */
+  #pass(call: Call, start: number, end: number): void {
+    if (this.#runEnd === start) {
+      this.#runEnd = end
+      return
+    }
+    if (this.#runEnd !== -1) this.#passRun(call)
+    this.#runStart = start
+    this.#runEnd = end
+  }
+
+  #passRun(call: Call): void {
+    const from = this.#runStart
+    const to = this.#runEnd
+    this.#runEnd = -1
+    if (call.state === CallState.Tombstone) return
+    call.replyBytes += to - from
+    const { replyBytesMax } = this.#settings.limits
+    if (call.replyBytes > replyBytesMax) {
+      const error = this.#remote('REPLY_TOO_LARGE', `the reply is larger than replyBytesMax (${replyBytesMax} bytes); the rest of it is dropped`)
+      this.#services.settlement.settleEarly(call, describeError(error), this.#nowMs)
+      return
+    }
+    const passed = call.client?.attachment.piece(call, this.#receive.bytes, from, to) ?? false
+    if (!passed) this.#services.settlement.settleEarly(call, describeError(overflowError()), this.#nowMs)
+  }
+
+  #unsolicited(start: number, end: number, flags: number): void {
+    // The framer may go on for the rest of the bytes after a frame that closed the connection.
+    if (this.phase === 'closed') return
+    if (this.purpose === 'push') return this.#owner.onStray(this, this.#receive.bytes, start, end, flags)
+    if ((flags & (FrameFlag.Error | FrameFlag.Close)) !== 0) {
+      return this.destroy(this.#remote('CLOSED_BY_PEER', 'the peer reported an error while nothing was asked of it'))
+    }
+    throw new RemoteProtocolError('the peer sent a reply that nothing had asked for', this.#place())
+  }
+
+  // ---- Transport -----------------------------------------------------------------------------------------------------
+
+  #onOpen(): void {
+    if (this.phase !== 'opening') return
+    this.#timer?.cancel()
+    this.lastHeardMs = this.#services.environment.nowMs()
+    const script = this.#protocol.handshake?.()
+    if (script === undefined) {
+      this.phase = 'ready'
+      this.#owner.onReady(this)
+      return
+    }
+    this.run(script, this.#settings.limits.handshakeTimeoutMs, (facts) => {
+      this.facts = facts
+      this.#owner.onReady(this)
+    })
+  }
+
+  #onReceived(): void {
+    if (this.phase === 'closed') return
+    this.#nowMs = this.#services.environment.nowMs()
+    this.lastHeardMs = this.#nowMs
+    this.#scan()
+    if (this.#closed) return
+    if (this.#retiring && this.isIdle) this.destroy(this.#closeReason as IoKernelError)
+    else this.#owner.onProgress(this)
+  }
+
+  /** A function, so that the compiler knows it may change during a callback. */
+  get #closed(): boolean {
+    return this.phase === 'closed'
+  }
+
+  #scan(): void {
+    // A script that is answered may send, be answered and upgrade: it never re-enters the framer.
+    if (this.#scanning) return
+    this.#scanning = true
+    try {
+      while (!this.#closed && this.#scanOnce());
+    } catch (error) {
+      this.destroy(this.#fromPlugin(error))
+    }
+    this.#scanning = false
+  }
+
+  /** True when there is reason to look again. */
+  #scanOnce(): boolean {
+    const receive = this.#receive
+    const runner = this.#runner
+    if (runner !== undefined && runner.rawWanted > 0) {
+      const wanted = runner.rawWanted
+      if (receive.length < wanted) return false
+      const raw = Uint8Array.prototype.slice.call(receive.bytes, receive.start, receive.start + wanted)
+      receive.consume(wanted)
+      runner.raw(raw)
+      return receive.length > 0
+    }
+    if (runner?.upgrading === true) return false
+    const length = receive.length
+    if (length === 0) return false
+    const done = this.#protocol.scan(receive.bytes, receive.start, receive.end, this)
+    if (this.#runEnd !== -1 && this.unanswered.first !== undefined) this.#passRun(this.unanswered.first)
+    this.#runEnd = -1
+    // `destroy` may have come from a frame; the rest of the bytes is nobody's.
+    if (this.#closed) return false
+    receive.consume(done)
+    const { frameBytesMax } = this.#settings.limits
+    if (receive.length > frameBytesMax) {
+      throw new RemoteProtocolError(`the peer's frame is longer than frameBytesMax (${frameBytesMax} bytes)`, this.#place())
+    }
+    return false
+  }
+
+  #upgrade(upgraded: (certificate: Uint8Array) => void): void {
+    const { tls, host } = this.#settings
+    if (this.#receive.length > 0) {
+      return this.destroy(this.#fromPlugin(new RemoteProtocolError('bytes arrived in plain text where TLS should begin')))
+    }
+    if (tls === undefined) return this.destroy(this.#fromPlugin(new LocalError('PLUGIN', 'the handshake asks for TLS that was not configured')))
+    this.#transport.upgrade(tls, host, (certificate) => this.#guard(() => upgraded(certificate)))
+  }
+
+  #onEnd(): void {
+    if (this.phase === 'closed') return
+    this.#nowMs = this.#services.environment.nowMs()
+    this.#guard(() => {
+      this.#protocol.closed?.(this)
+      if (this.#runEnd !== -1 && this.unanswered.first !== undefined) this.#passRun(this.unanswered.first)
+      this.#runEnd = -1
+    })
+    this.destroy(this.#remote('CLOSED_BY_PEER', 'the peer closed the connection'))
+  }
+
+  #onClosed(error: Error | undefined): void {
+    if (error === undefined) return this.destroy(this.#remote('CONNECTION_LOST', 'the connection was closed'))
+    const code = (error as NodeJS.ErrnoException).code
+    this.destroy(this.#remote('CONNECTION_LOST', `the connection failed: ${error.message}`, error, code))
+  }
+
+  // ---- Writing -------------------------------------------------------------------------------------------------------
+
+  #gather(chunk: Chunk, from: number, to: number): void {
+    if (this.#chunk !== undefined) this.#ranges.push({ chunk: this.#chunk, from: this.#from, to: this.#to })
+    chunk.references++
+    this.#chunk = chunk
+    this.#from = from
+    this.#to = to
+  }
+
+  #submitThrough(call: Call, chunk: Chunk, end: number): void {
+    const wireId = this.#byWireId === undefined ? 0 : this.#nextWireId(call)
+    this.write((protocol, out) => {
+      protocol.submit?.(chunk.bytes.subarray(call.offset, end), call.hint, wireId, out)
+    })
+  }
+
+  #nextWireId(call: Call): number {
+    const byWireId = this.#byWireId as Map<number, Call>
+    do this.#wireId = (this.#wireId + 1) >>> 0
+    while (byWireId.has(this.#wireId))
+    byWireId.set(this.#wireId, call)
+    return this.#wireId
+  }
+
+  #writeRange(chunk: Chunk, from: number, to: number): void {
+    const store = this.#services.store
+    this.#transport.write(chunk.bytes.subarray(from, to), () => store.release(chunk))
+  }
+
+  #guard(action: () => void): void {
+    try {
+      action()
+    } catch (error) {
+      this.destroy(this.#fromPlugin(error))
+    }
+  }
+
+  #place(): { upstream: string; endpoint: string } {
+    return { upstream: this.#settings.authority, endpoint: this.endpoint.id }
+  }
+
+  #remote(code: string, message: string, cause?: Error, systemCode?: string): RemoteError {
+    return new RemoteError(code, `${this.#settings.authority} at ${this.endpoint.id}: ${message}`, {
+      ...this.#place(),
+      ...(cause === undefined ? {} : { cause }),
+      ...(systemCode === undefined ? {} : { fields: { systemCode } }),
+    })
+  }
+
+  /** What a plugin threw, as an error of this connection. */
+  #fromPlugin(error: unknown): IoKernelError {
+    if (error instanceof IoKernelError) return error as IoKernelError
+    const text = error instanceof Error ? `${error.name}: ${error.message}` : String(error)
+    return new LocalError('PLUGIN', `the protocol plugin failed (${text}); this connection is closed`, { sent: 'maybe', ...this.#place() })
+  }
+}
+
+/** For writes whose memory nobody waits for. */
+function NOTHING(): void {}
+
+function overflowError(): LocalError {
+  return new LocalError(
+    'OVERFLOW',
+    'the application thread did not take its replies in time and more than overflowBytesMax waited for it; this one was dropped',
+    { sent: 'maybe' },
+  )
+}

@@ -1,0 +1,122 @@
+/**
+ * The kernel's own connection to the endpoint in use: probes that never queue behind a caller.
+ *
+ * Rules: a lane is given up only when it is silent and its monitor disagrees: nothing has come over it since before a probe began that
+ * failed; or, where the peer answers everything in one order (`lanes: 'one'`), a probe was answered that began after the lane had
+ * fallen silent with calls unanswered.
+ *
+ * Theory of operation: every `probeIntervalMs` a probe runs on a connection of purpose `monitor`, opened when first needed. A probe
+ * that does not end within `probeTimeoutMs`, or a monitor that cannot connect, has failed.
+ */
+import { type IoKernelError, LocalError } from '../plugin/errors.ts'
+import type { Endpoint } from '../plugin/discovery.ts'
+import type { Connection } from '../plugin/connection.ts'
+import type { UpstreamLimits } from '../shared/limits.ts'
+import type { IoEnvironment, Timer } from './environment.ts'
+import type { ConnectionOwner, LiveConnection } from './live-connection.ts'
+
+export interface MonitorHost {
+  readonly environment: IoEnvironment
+  readonly limits: UpstreamLimits
+  /** True when replies prove the order in which the peer worked. */
+  readonly serial: boolean
+  /** Endpoint of the lane in use; undefined when there is none, and nothing to watch. */
+  watched(): Endpoint | undefined
+  lanes(): readonly LiveConnection[]
+  open(endpoint: Endpoint, owner: ConnectionOwner): { readonly connection: LiveConnection; readonly protocol: Connection }
+  giveUp(lane: LiveConnection, reason: string): void
+}
+
+export class Monitor implements ConnectionOwner {
+  readonly #host: MonitorHost
+  #timer: Timer | undefined
+  #connection: LiveConnection | undefined
+  #protocol: Connection | undefined
+  #probeStartedMs = 0
+  #stopped = false
+
+  constructor(host: MonitorHost) {
+    this.#host = host
+    this.#schedule()
+  }
+
+  stop(): void {
+    this.#stopped = true
+    this.#timer?.cancel()
+    this.#drop()
+  }
+
+  onReady(connection: LiveConnection): void {
+    if (connection === this.#connection) this.#probe()
+  }
+
+  onClosed(connection: LiveConnection, error: IoKernelError): void {
+    if (connection !== this.#connection) return
+    this.#connection = undefined
+    if (this.#probeStartedMs !== 0) this.#failed(error.message)
+  }
+
+  onProgress(): void {}
+  onPush(): void {}
+  onStray(): void {}
+  onNotExecuted(): boolean {
+    return false
+  }
+
+  #schedule(): void {
+    if (this.#stopped) return
+    this.#timer = this.#host.environment.after(this.#host.limits.probeIntervalMs, () => {
+      this.#tick()
+      this.#schedule()
+    })
+  }
+
+  #tick(): void {
+    const endpoint = this.#host.watched()
+    if (endpoint === undefined) return this.#drop()
+    if (this.#connection !== undefined && this.#connection.endpoint.id !== endpoint.id) this.#drop()
+    // A probe under way has its own timeout.
+    if (this.#probeStartedMs !== 0) return
+    this.#probeStartedMs = this.#host.environment.nowMs()
+    if (this.#connection !== undefined) return this.#probe()
+    const { connection, protocol } = this.#host.open(endpoint, this)
+    this.#connection = connection
+    this.#protocol = protocol
+  }
+
+  #probe(): void {
+    const connection = this.#connection
+    const script = this.#protocol?.probe?.()
+    if (connection === undefined || script === undefined || !connection.isIdle) return
+    connection.run(script, this.#host.limits.probeTimeoutMs, () => this.#succeeded())
+  }
+
+  #succeeded(): void {
+    const startedMs = this.#probeStartedMs
+    this.#probeStartedMs = 0
+    if (!this.#host.serial) return
+    for (const lane of this.#host.lanes()) {
+      const silentMs = startedMs - lane.lastHeardMs
+      if (lane.unanswered.count > 0 && silentMs > this.#host.limits.laneSilenceMs) {
+        this.#host.giveUp(lane, `silent for ${Math.round(silentMs)} ms while its peer answers others`)
+      }
+    }
+  }
+
+  #failed(reason: string): void {
+    const startedMs = this.#probeStartedMs
+    this.#probeStartedMs = 0
+    for (const lane of this.#host.lanes()) {
+      if (lane.lastHeardMs < startedMs) this.#host.giveUp(lane, `silent, and the probe failed: ${reason}`)
+    }
+  }
+
+  #drop(): void {
+    const connection = this.#connection
+    this.#connection = undefined
+    this.#probeStartedMs = 0
+    if (connection !== undefined) connection.destroy(GONE)
+  }
+}
+
+const GONE = new LocalError('MONITOR_CLOSED', 'the monitor is no longer needed')

@@ -1,0 +1,267 @@
+/**
+ * Connections that are lent: to sessions of an application, and to single calls that need a connection to themselves.
+ *
+ * Rules:
+ * 1. A connection has one borrower at a time. It is reset before the next one where a session had it, or where the peer said that
+ *    state was left behind; a connection that cannot be reset is closed.
+ * 2. Lanes and sessions are apart: no session waits for a lane's traffic, and the reverse.
+ * 3. Who waits longest is served first. Waiting ends at the deadline.
+ *
+ * Limits: `sessionsMax` connections; `sessionsIdleMax` kept idle; `queueMax` waiting.
+ */
+import type { EventMessage } from '../channel/messages.ts'
+import { describeError, type IoKernelError, LocalError } from '../plugin/errors.ts'
+import type { Endpoint } from '../plugin/discovery.ts'
+import type { Connection } from '../plugin/connection.ts'
+import type { UpstreamLimits } from '../shared/limits.ts'
+import type { Attachment } from './attachment.ts'
+import { type Call, CallList, CallState } from './call.ts'
+import type { IoEnvironment, Timer } from './environment.ts'
+import type { ConnectionOwner, LiveConnection } from './live-connection.ts'
+import type { Settlement } from './settlement.ts'
+
+export interface SessionHost {
+  readonly environment: IoEnvironment
+  readonly limits: UpstreamLimits
+  readonly settlement: Settlement
+  readonly authority: string
+  /** Where to open one; undefined while the upstream has no address that works. */
+  endpoint(): Endpoint | undefined
+  open(endpoint: Endpoint, owner: ConnectionOwner): { readonly connection: LiveConnection; readonly protocol: Connection }
+  onPush(connection: LiveConnection, bytes: Buffer, start: number, end: number): void
+  /** A connection could not be opened: the upstream counts it and calls `pump` when it is worth another try. */
+  onOpenFailed(connection: LiveConnection, error: IoKernelError): void
+}
+
+/** What an application has borrowed. */
+export class Session {
+  readonly attachment: Attachment
+  readonly number: number
+  readonly askedAtMs: number
+  connection: LiveConnection | undefined
+  timer: Timer | undefined
+  /** Closed by its owner, waiting for the last answer. */
+  closing = false
+
+  constructor(attachment: Attachment, number: number, askedAtMs: number) {
+    this.attachment = attachment
+    this.number = number
+    this.askedAtMs = askedAtMs
+  }
+
+  tell(message: EventMessage): void {
+    this.attachment.event(message)
+  }
+}
+
+interface Borrowed {
+  readonly protocol: Connection
+  session: Session | undefined
+}
+
+export class SessionPool implements ConnectionOwner {
+  readonly #host: SessionHost
+  readonly #connections = new Map<LiveConnection, Borrowed>()
+  readonly #opening = new Set<LiveConnection>()
+  #idle: LiveConnection[] = []
+  readonly #waitingCalls = new CallList()
+  #waitingSessions: Session[] = []
+  #closed = false
+
+  constructor(host: SessionHost) {
+    this.#host = host
+  }
+
+  /** Gives the call a connection to itself, now or when there is one. */
+  borrowFor(call: Call): void {
+    if (this.#waitingCalls.count + this.#waitingSessions.length >= this.#host.limits.queueMax) {
+      return this.#host.settlement.fail(call, describeError(this.#queueFull()), this.#host.environment.nowMs())
+    }
+    call.state = CallState.Queued
+    this.#waitingCalls.push(call)
+    this.pump()
+  }
+
+  borrow(session: Session, deadlineMs: number): void {
+    if (this.#waitingCalls.count + this.#waitingSessions.length >= this.#host.limits.queueMax) {
+      return session.tell({ type: 'session-failed', session: session.number, error: describeError(this.#queueFull()) })
+    }
+    this.#waitingSessions.push(session)
+    if (deadlineMs > 0) {
+      session.timer = this.#host.environment.after(deadlineMs, () => {
+        if (!this.#stopWaiting(session)) return
+        const error = new LocalError(
+          'SESSION_DEADLINE',
+          `no session was free within ${deadlineMs} ms: ${this.#connections.size} of sessionsMax ${this.#host.limits.sessionsMax} are in use`,
+          { upstream: this.#host.authority },
+        )
+        session.tell({ type: 'session-failed', session: session.number, error: describeError(error) })
+      })
+    }
+    this.pump()
+  }
+
+  /** The owner gives the session back. */
+  giveBack(session: Session): void {
+    session.closing = true
+    if (this.#stopWaiting(session)) return
+    const { connection } = session
+    if (connection === undefined) return
+    // What is unanswered belongs to a caller who no longer waits: the connection cannot be given to anyone else.
+    if (!connection.isIdle || connection.phase !== 'ready') return connection.destroy(GIVEN_BACK)
+    session.connection = undefined
+    this.#reset(connection)
+  }
+
+  /** A call that had its connection to itself was settled early: the connection goes with it. */
+  abandon(call: Call): void {
+    for (const connection of this.#connections.keys()) {
+      if (connection.unanswered === call.list) return connection.destroy(GIVEN_BACK)
+    }
+  }
+
+  /** Serves who waits, as far as connections go. */
+  pump(): void {
+    while (this.#waitingCalls.first !== undefined || this.#waitingSessions.length > 0) {
+      const connection = this.#idle.pop()
+      if (connection !== undefined) {
+        if (connection.phase === 'ready') this.#lend(connection)
+        continue
+      }
+      const waiting = this.#waitingCalls.count + this.#waitingSessions.length
+      if (this.#opening.size >= waiting || this.#connections.size >= this.#host.limits.sessionsMax) return
+      const endpoint = this.#host.endpoint()
+      if (endpoint === undefined) return
+      const opened = this.#host.open(endpoint, this)
+      this.#connections.set(opened.connection, { protocol: opened.protocol, session: undefined })
+      this.#opening.add(opened.connection)
+    }
+  }
+
+  /** Nobody gets a session any more: the upstream refuses us, or is down and the policy is to fail. */
+  failWaiting(error: IoKernelError): void {
+    const nowMs = this.#host.environment.nowMs()
+    const described = describeError(error, { sent: 'no' })
+    for (let call = this.#waitingCalls.shift(); call !== undefined; call = this.#waitingCalls.shift()) {
+      this.#host.settlement.fail(call, described, nowMs)
+    }
+    const sessions = this.#waitingSessions
+    this.#waitingSessions = []
+    for (const session of sessions) {
+      session.timer?.cancel()
+      session.tell({ type: 'session-failed', session: session.number, error: described })
+    }
+  }
+
+  /** Connections to addresses that are gone are not lent again. */
+  retireExcept(isCurrent: (endpointId: string) => boolean, reason: IoKernelError): void {
+    for (const connection of [...this.#idle]) if (!isCurrent(connection.endpoint.id)) connection.destroy(reason)
+  }
+
+  close(error: IoKernelError): void {
+    this.#closed = true
+    this.failWaiting(error)
+    for (const connection of [...this.#connections.keys()]) connection.destroy(error)
+  }
+
+  // ---- ConnectionOwner -----------------------------------------------------------------------------------------------
+
+  onReady(connection: LiveConnection): void {
+    this.#opening.delete(connection)
+    this.#idle.push(connection)
+    this.pump()
+    this.#trimIdle()
+  }
+
+  onProgress(connection: LiveConnection): void {
+    const borrowed = this.#connections.get(connection)
+    if (borrowed === undefined || borrowed.session !== undefined || connection.phase !== 'ready') return
+    if (!connection.isIdle || this.#idle.includes(connection)) return
+    if (connection.dirty) return this.#reset(connection)
+    this.#idle.push(connection)
+    this.pump()
+    this.#trimIdle()
+  }
+
+  onPush(connection: LiveConnection, bytes: Buffer, start: number, end: number): void {
+    this.#host.onPush(connection, bytes, start, end)
+  }
+
+  onStray(): void {}
+
+  onNotExecuted(): boolean {
+    return false
+  }
+
+  onClosed(connection: LiveConnection, error: IoKernelError): void {
+    const borrowed = this.#connections.get(connection)
+    this.#connections.delete(connection)
+    this.#idle = this.#idle.filter((each) => each !== connection)
+    const nowMs = this.#host.environment.nowMs()
+    failUnanswered(connection, error, this.#host.settlement, nowMs)
+    const session = borrowed?.session
+    if (session !== undefined && !session.closing) {
+      session.tell({ type: 'session-lost', session: session.number, error: describeError(error) })
+    }
+    if (this.#opening.delete(connection) && !this.#closed) this.#host.onOpenFailed(connection, error)
+    else if (!this.#closed) this.pump()
+  }
+
+  #lend(connection: LiveConnection): void {
+    const call = this.#waitingCalls.first
+    const session = this.#waitingSessions[0]
+    const borrowed = this.#connections.get(connection) as Borrowed
+    if (call !== undefined && (session === undefined || call.arrivedAtMs <= session.askedAtMs)) {
+      this.#waitingCalls.remove(call)
+      connection.submit(call, this.#host.environment.nowMs())
+      return
+    }
+    if (session === undefined) return
+    this.#waitingSessions.shift()
+    session.timer?.cancel()
+    session.connection = connection
+    borrowed.session = session
+    session.tell({ type: 'session-ready', session: session.number })
+  }
+
+  #reset(connection: LiveConnection): void {
+    const borrowed = this.#connections.get(connection) as Borrowed
+    borrowed.session = undefined
+    const script = borrowed.protocol.reset?.()
+    if (script === undefined) return connection.destroy(GIVEN_BACK)
+    connection.run(script, this.#host.limits.handshakeTimeoutMs, () => {
+      connection.dirty = false
+      this.onReady(connection)
+    })
+  }
+
+  #trimIdle(): void {
+    while (this.#idle.length > this.#host.limits.sessionsIdleMax) this.#idle[0]?.destroy(GIVEN_BACK)
+  }
+
+  #stopWaiting(session: Session): boolean {
+    session.timer?.cancel()
+    const before = this.#waitingSessions.length
+    this.#waitingSessions = this.#waitingSessions.filter((each) => each !== session)
+    return this.#waitingSessions.length < before
+  }
+
+  #queueFull(): LocalError {
+    return new LocalError('QUEUE_LIMIT', `${this.#host.limits.queueMax} calls already wait for a session (queueMax)`, {
+      upstream: this.#host.authority,
+    })
+  }
+}
+
+const GIVEN_BACK = new LocalError('SESSION_CLOSED', 'the session was given back')
+
+/** Ends what a lost connection owes, for connections whose calls are never sent again. */
+export function failUnanswered(connection: LiveConnection, error: IoKernelError, settlement: Settlement, nowMs: number): void {
+  const unsent = describeError(error, { sent: 'no' })
+  const maybe = describeError(error, { sent: 'maybe' })
+  let fresh = false
+  for (let call = connection.unanswered.shift(); call !== undefined; call = connection.unanswered.shift()) {
+    if (call === connection.unflushed) fresh = true
+    settlement.fail(call, fresh ? unsent : maybe, nowMs)
+  }
+}

@@ -1,0 +1,46 @@
+/**
+ * The real world for the I/O side: clock, timers, sockets, random numbers, stderr. The only file of `io/` that reaches for them.
+ *
+ * Rules: logging writes to the file descriptor directly, because a worker's `console` waits for the application thread, which may hang.
+ */
+import { randomBytes } from 'node:crypto'
+import { writeSync } from 'node:fs'
+import { nowMs } from '../shared/clock.ts'
+import type { IoEnvironment } from './environment.ts'
+import { dialSocket } from './net.ts'
+
+export type LogLevel = 'silent' | 'warn' | 'debug'
+
+export interface WorldOptions {
+  readonly logLevel: LogLevel
+  /** Where lines go; stderr when absent. */
+  readonly log: ((line: string) => void) | undefined
+  /** Inline: timers and sockets do not keep the process alive. */
+  readonly unref: boolean
+}
+
+export function realWorld(options: WorldOptions): IoEnvironment {
+  return {
+    nowMs,
+    after(delayMs, action) {
+      const timer = setTimeout(action, delayMs)
+      if (options.unref) timer.unref()
+      return { cancel: () => clearTimeout(timer) }
+    },
+    afterReads(action) {
+      setImmediate(action)
+    },
+    dial: (request) => dialSocket(request, options.unref),
+    random: (length) => randomBytes(length),
+    randomUnit: () => Math.random(),
+    log(level, line) {
+      if (options.logLevel === 'silent' || (level === 'debug' && options.logLevel !== 'debug')) return
+      if (options.log !== undefined) return options.log(line)
+      try {
+        writeSync(2, `iokernel: ${line}\n`)
+      } catch {
+        // A closed or full stderr must not take the thread with it.
+      }
+    },
+  }
+}

@@ -1,0 +1,70 @@
+/**
+ * DNS questions: the only file that imports `node:dns`.
+ *
+ * Rules: c-ares (`dns.Resolver`) and not `getaddrinfo`, whose four threads the application shares with its files and its zlib.
+ * `getaddrinfo` is the last resort, where c-ares has no server to ask (mDNS, NIS, a broken resolv.conf).
+ */
+import { Resolver, lookup } from 'node:dns/promises'
+
+export interface ResolvedAddress {
+  readonly address: string
+  readonly ttlSeconds: number
+}
+
+/** `none`: the name does not exist or has no address. `failed`: nobody could tell. */
+export type Answer =
+  | { readonly kind: 'bound'; readonly addresses: readonly ResolvedAddress[] }
+  | { readonly kind: 'none' }
+  | { readonly kind: 'failed'; readonly reason: string }
+
+export interface Questions {
+  addresses(name: string): Promise<Answer>
+  cancel(): void
+}
+
+/** Time for an answer: two tries of a second each, then the next poll asks again. */
+const TIMEOUT_MS = 1_000
+const TRIES = 2
+/** What `getaddrinfo` does not tell: a time to live. */
+const LOOKUP_TTL_SECONDS = 30
+
+export function dnsQuestions(servers: readonly string[] | undefined): Questions {
+  const resolver = new Resolver({ timeout: TIMEOUT_MS, tries: TRIES })
+  if (servers !== undefined) resolver.setServers([...servers])
+  return {
+    cancel: () => resolver.cancel(),
+    async addresses(name) {
+      const [v4, v6] = await Promise.all([
+        ask(() => resolver.resolve4(name, { ttl: true })),
+        ask(() => resolver.resolve6(name, { ttl: true })),
+      ])
+      const addresses = [...v4.addresses, ...v6.addresses]
+      if (addresses.length > 0) return { kind: 'bound', addresses }
+      const reason = v4.failure ?? v6.failure
+      if (reason === undefined) return { kind: 'none' }
+      return reason === 'ECONNREFUSED' && servers === undefined ? lastResort(name) : { kind: 'failed', reason }
+    },
+  }
+}
+
+async function ask(
+  question: () => Promise<{ address: string; ttl: number }[]>,
+): Promise<{ addresses: ResolvedAddress[]; failure: string | undefined }> {
+  try {
+    const records = await question()
+    return { addresses: records.map(({ address, ttl }) => ({ address, ttlSeconds: ttl })), failure: undefined }
+  } catch (error) {
+    const code = (error as NodeJS.ErrnoException).code ?? String(error)
+    return { addresses: [], failure: code === 'ENODATA' || code === 'ENOTFOUND' ? undefined : code }
+  }
+}
+
+async function lastResort(name: string): Promise<Answer> {
+  try {
+    const found = await lookup(name, { all: true, verbatim: true })
+    return { kind: 'bound', addresses: found.map(({ address }) => ({ address, ttlSeconds: LOOKUP_TTL_SECONDS })) }
+  } catch (error) {
+    const code = (error as NodeJS.ErrnoException).code ?? String(error)
+    return code === 'ENOTFOUND' ? { kind: 'none' } : { kind: 'failed', reason: code }
+  }
+}
