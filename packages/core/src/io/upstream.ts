@@ -14,7 +14,7 @@ import type { UpstreamConfiguration } from '../channel/messages.ts'
 import { CallFlag } from '../channel/records.ts'
 import { describeError, IoKernelError, LocalError, RefusedError, RemoteError } from '../plugin/errors.ts'
 import type { Cloneable } from '../plugin/cloneable.ts'
-import type { Connection, IoProtocol } from '../plugin/connection.ts'
+import type { Connection, IoProtocol, Place } from '../plugin/connection.ts'
 import type { Endpoint } from '../plugin/discovery.ts'
 import type { UpstreamState, UpstreamStatus } from '../plugin/protocol.ts'
 import { type Call, CallList, CallState } from './call.ts'
@@ -63,7 +63,10 @@ export class Upstream implements ConnectionOwner {
   #asking = 0
   #timer: Timer | undefined
   #refusal: RefusedError | undefined
-  #state: UpstreamState = { status: 'connecting', endpoints: [], reason: undefined }
+  /** The last failure; shown while no lane is ready. */
+  #reason: string | undefined
+  /** What the applications were told. */
+  #told: UpstreamState = { status: 'connecting', endpoints: [], reason: undefined }
   #closed = false
 
   constructor(configuration: UpstreamConfiguration, protocol: IoProtocol<Cloneable>, services: UpstreamServices) {
@@ -109,7 +112,7 @@ export class Upstream implements ConnectionOwner {
   addClient(client: Client): void {
     this.clients.add(client)
     for (const [connection, facts] of this.#facts) client.attachment.event({ type: 'facts', id: connection.id, facts })
-    client.attachment.event({ type: 'state', target: client.target, state: this.#state })
+    client.attachment.event({ type: 'state', target: client.target, state: this.#told })
   }
 
   // ---- Calls ---------------------------------------------------------------------------------------------------------
@@ -169,6 +172,7 @@ export class Upstream implements ConnectionOwner {
     for (const other of [...this.#opening]) {
       if (this.configuration.lanes === 'one') other.destroy(new LocalError('SURPLUS', 'another connection was faster'))
     }
+    this.#reason = undefined
     this.#troubles.over()
     this.#tellState()
     this.#pump()
@@ -348,7 +352,7 @@ export class Upstream implements ConnectionOwner {
   #open(purpose: Purpose, endpoint: Endpoint, owner: ConnectionOwner): { connection: LiveConnection; protocol: Connection } {
     const { configuration } = this
     const { tls, limits, name, authority } = configuration
-    const protocol = this.#protocol.connection(configuration.io, {
+    const protocol = newConnection(this.#protocol, configuration.io, {
       side: 'client',
       purpose,
       endpoint,
@@ -414,11 +418,11 @@ export class Upstream implements ConnectionOwner {
   #status(): UpstreamStatus {
     if (this.#closed) return 'closed'
     if (this.#lanes.length > 0) return 'ready'
-    return this.#state.reason === undefined ? 'connecting' : 'down'
+    return this.#reason === undefined ? 'connecting' : 'down'
   }
 
   #setReason(reason: string): void {
-    this.#state = { ...this.#state, reason }
+    this.#reason = reason
     this.#tellState()
     if (this.#status() !== 'down') return
     const heard = [...this.clients].some(({ listening }) => listening)
@@ -428,11 +432,11 @@ export class Upstream implements ConnectionOwner {
   #tellState(): void {
     const status = this.#status()
     const endpoints = this.#endpoints.ids
-    const reason = status === 'ready' ? undefined : this.#state.reason
-    const before = this.#state
-    this.#state = { status, endpoints, reason }
+    const reason = status === 'ready' ? undefined : this.#reason
+    const before = this.#told
+    this.#told = { status, endpoints, reason }
     if (before.status === status && before.reason === reason && before.endpoints.join() === endpoints.join()) return
-    for (const { attachment, target } of this.clients) attachment.event({ type: 'state', target, state: this.#state })
+    for (const { attachment, target } of this.clients) attachment.event({ type: 'state', target, state: this.#told })
   }
 
   /** Why a call that cannot be written now should not wait; undefined when it should. */
@@ -459,7 +463,7 @@ export class Upstream implements ConnectionOwner {
 
   #down(): RemoteError {
     const { authority } = this.configuration
-    return new RemoteError('UPSTREAM_DOWN', `${authority} cannot be reached: ${this.#state.reason ?? 'no address'}`, {
+    return new RemoteError('UPSTREAM_DOWN', `${authority} cannot be reached: ${this.#reason ?? 'no address'}`, {
       sent: 'no',
       upstream: authority,
     })
@@ -472,6 +476,21 @@ export class Upstream implements ConnectionOwner {
 }
 
 const NONE: ReadonlySet<string> = new Set()
+
+/** A plugin that cannot make a connection fails its handshake: one way for every failure. */
+function newConnection(protocol: IoProtocol<Cloneable>, io: Cloneable, place: Place): Connection {
+  try {
+    return protocol.connection(io, place)
+  } catch (error) {
+    return {
+      // biome-ignore lint/correctness/useYield: a script that fails before its first step.
+      *handshake() {
+        throw error
+      },
+      scan: () => 0,
+    }
+  }
+}
 
 /** The first name of a target, without port: what certificates are checked against. */
 function hostOf(target: string): string {

@@ -95,6 +95,8 @@ export class Attachment {
         this.interests.get(interest)?.push(bytes, start, stop, facts, more)
       },
     })
+    // Announces sleep: before, no doorbell would ring.
+    this.#exchange.drain()
     if (first) return
     for (const [target, entry] of this.upstreams) this.announce(target, entry.configuration, entry.isListening)
     for (const [interest, entry] of this.interests) {

@@ -89,7 +89,8 @@ export class UpstreamLink implements Link {
     options: CallOptions | undefined,
   ): Promise<unknown> {
     const limits = this.entry.configuration.limits
-    const deadlineMs = options?.deadlineMs ?? operation.deadlineMs ?? limits.callDeadlineMs
+    // Whole milliseconds, rounded up: a deadline of less than one is not "none".
+    const deadlineMs = Math.ceil(options?.deadlineMs ?? operation.deadlineMs ?? limits.callDeadlineMs)
     return this.attachment.exchange.call(operation, args, target, flags, deadlineMs, limits.requestBytesMax, options)
   }
 }
