@@ -1,8 +1,8 @@
 /**
  * `createKernel` and `getKernel`: where an application begins.
  *
- * Rules: the whole registry is checked here before anything starts. The process's kernels are kept under a registered symbol, so that
- * `getKernel` finds them across copies of this package and hot reloads.
+ * Rules: the whole registry is checked here before anything starts. The process's kernels are kept under a registered
+ * symbol, so that `getKernel` finds them across copies of this package and hot reloads.
  */
 import { Kernel } from './main/kernel.ts'
 import { Registry } from './main/registry.ts'
@@ -14,7 +14,10 @@ import { KERNEL_LIMITS, type KernelLimits } from './shared/limits.ts'
 export interface KernelOptions {
   readonly protocols: readonly Protocol<never, never, never, unknown>[]
   readonly discovery?: readonly Discovery<never>[]
-  /** `worker` (default): one thread owns every socket. `inline`: the same kernel in this thread, for tests and small containers. */
+  /**
+   * `worker` (default): one thread owns every socket. `inline`: the same kernel in this thread, for tests and small
+   * containers.
+   */
   readonly thread?: 'worker' | 'inline'
   readonly limits?: Partial<KernelLimits>
   /** What `getKernel(name)` finds it by. Default `default`. */
@@ -31,7 +34,8 @@ export interface KernelOptions {
 const KERNELS = Symbol.for('iokernel.kernels')
 
 /**
- * Starts a kernel. Rejects with `LocalError` (`PLUGIN_REGISTRATION`, `IO_THREAD_START`, `OPTION`) that names each plugin and reason.
+ * Starts a kernel. Rejects with `LocalError` (`PLUGIN_REGISTRATION`, `IO_THREAD_START`, `OPTION`) that names each
+ * plugin and reason.
  */
 export async function createKernel(options: KernelOptions): Promise<Kernel> {
   const registry = new Registry(options.protocols as never, (options.discovery ?? []) as never, options.ioModules ?? {})
@@ -83,7 +87,8 @@ function kernelLimits(changes: Partial<KernelLimits>): KernelLimits {
 
 /** A ring's size is a power of two between 4 KB and 1 GB. */
 function ringBytes(name: string, value: number): number {
-  if (value < 4_096 || value > 1 << 30) throw new LocalError('OPTION', `the limit '${name}' must lie between 4096 and ${1 << 30}`)
+  if (value < 4_096 || value > 1 << 30)
+    throw new LocalError('OPTION', `the limit '${name}' must lie between 4096 and ${1 << 30}`)
   return 2 ** Math.ceil(Math.log2(value))
 }
 

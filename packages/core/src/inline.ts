@@ -1,7 +1,8 @@
 /**
  * The composition root for `thread: 'inline'`: the same kernel over the same rings, with both ends in one thread.
  *
- * Rules: the only file that imports both `main/` and `io/`. A doorbell is a scheduled function: ringing it twice in a turn runs it once.
+ * Rules: the only file that imports both `main/` and `io/`. A doorbell is a scheduled function: ringing it twice in a
+ * turn runs it once.
  */
 import { applicationEnd, channelMemory, ioEnd } from './channel/channel.ts'
 import { IoKernel } from './io/kernel.ts'

@@ -1,11 +1,12 @@
 /**
  * Records that wait for room in a ring, in order. Both ends of a channel have one.
  *
- * Rules: once something waits, everything later waits behind it, so that order is kept. A record here fits the ring; longer messages
- * were cut into pieces before. The owner bounds `bytes`.
+ * Rules: once something waits, everything later waits behind it, so that order is kept. A record here fits the ring;
+ * longer messages were cut into pieces before. The owner bounds `bytes`.
  */
-import { type RingProducer, HEADER_BYTES } from './ring.ts'
+
 import { TIME, WORD_A, WORD_B, WORD_C, WORD_CALL, WORD_KIND } from './records.ts'
+import { HEADER_BYTES, type RingProducer } from './ring.ts'
 
 export interface BacklogRecord {
   readonly kind: number
@@ -53,7 +54,9 @@ export class Backlog {
     return kept.length < before
   }
 
-  /** Writes what there is room for. True when nothing waits any more; otherwise the doorbell rings when there is room. */
+  /**
+   * Writes what there is room for. True when nothing waits any more; otherwise the doorbell rings when there is room.
+   */
   flush(): boolean {
     while (this.#first < this.#queue.length) {
       const record = this.#queue[this.#first] as BacklogRecord

@@ -8,11 +8,11 @@
  *   RingConsumer  <--- completion ring --------------  RingProducer
  *   doorbell      <---------------------------------->  doorbell
  *
- * A doorbell is an empty message on a MessagePort, because that wakes libuv (measured faster than `Atomics.waitAsync` on Node 20),
- * or a scheduled function where both ends live in one thread. It is rung only for a side that said it sleeps, so a busy channel
- * costs no wake-ups.
+ * A doorbell is an empty message on a MessagePort, because that wakes libuv (measured faster than `Atomics.waitAsync`
+ * on Node 20), or a scheduled function where both ends live in one thread. It is rung only for a side that said it
+ * sleeps, so a busy channel costs no wake-ups.
  */
-import { BLOCKED, AWAKE, RingConsumer, type RingMemory, RingProducer, ringMemory } from './ring.ts'
+import { AWAKE, BLOCKED, RingConsumer, type RingMemory, RingProducer, ringMemory } from './ring.ts'
 
 export interface ChannelMemory {
   readonly submission: RingMemory

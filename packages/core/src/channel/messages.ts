@@ -1,7 +1,8 @@
 /**
  * Control messages and events: the records that carry structured data instead of a protocol's bytes.
  *
- * Rules: plain data only (`v8.serialize`). None of these is on the path of a call; a message may cost a few microseconds.
+ * Rules: plain data only (`v8.serialize`). None of these is on the path of a call; a message may cost a few
+ * microseconds.
  */
 import { deserialize, serialize } from 'node:v8'
 import type { Cloneable } from '../plugin/cloneable.ts'
@@ -15,6 +16,8 @@ export interface UpstreamConfiguration {
   readonly protocol: string
   readonly authority: string
   readonly lanes: 'one' | 'elastic' | 'pool'
+  /** Replies name their request by a wire id. */
+  readonly correlated: boolean
   readonly name: NameTarget
   readonly tls: TlsOptions | undefined
   readonly io: Cloneable
@@ -28,7 +31,12 @@ export type ControlMessage =
   | { readonly type: 'connect'; readonly target: number; readonly upstream: UpstreamConfiguration }
   | { readonly type: 'disconnect'; readonly target: number; readonly deadlineMs: number }
   | { readonly type: 'listening'; readonly target: number; readonly listening: boolean }
-  | { readonly type: 'credentials'; readonly target: number; readonly value: Cloneable; readonly failure: string | undefined }
+  | {
+      readonly type: 'credentials'
+      readonly target: number
+      readonly value: Cloneable
+      readonly failure: string | undefined
+    }
   | { readonly type: 'open-session'; readonly session: number; readonly target: number; readonly deadlineMs: number }
   | { readonly type: 'close-session'; readonly session: number }
   | { readonly type: 'add-interest'; readonly interest: number; readonly target: number; readonly key: string }

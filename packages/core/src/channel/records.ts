@@ -1,9 +1,9 @@
 /**
  * What lies in the records of the two rings. See `ring.ts` for the header's layout.
  *
- * Rules: everything that has an order is a record (calls, configuration, errors, closing); doorbells and transferred objects are
- * the only things that go over the port, which has no order with the rings. Control records carry `v8.serialize`d plain data
- * (`messages.ts`); calls and replies carry the protocol's own bytes.
+ * Rules: everything that has an order is a record (calls, configuration, errors, closing); doorbells and transferred
+ * objects are the only things that go over the port, which has no order with the rings. Control records carry
+ * `v8.serialize`d plain data (`messages.ts`); calls and replies carry the protocol's own bytes.
  *
  *   kind      | target            | call    | a          | b            | c              | time
  *   ----------+-------------------+---------+------------+--------------+----------------+-------------------
@@ -19,8 +19,9 @@
  *   Push      |                   | interest| facts      |              |                |
  *   Event     |                   |         |            |              |                |
  *
- * `Failed` with `CallFlag.Held` settles the call and keeps its slot: a tombstone stands in the connection's order until `Released`.
- * A `Request` whose total is larger than its payload goes on in `Piece`s; so does a `Push` with `CallFlag.More`.
+ * `Failed` with `CallFlag.Held` settles the call and keeps its slot: a tombstone stands in the connection's order until
+ * `Released`. A `Request` whose total is larger than its payload goes on in `Piece`s; so does a `Push` with
+ * `CallFlag.More`.
  */
 
 /** Words of the header, as indexes into the Int32Array from the header's offset. */
@@ -68,8 +69,8 @@ export function targetOf(word: number): number {
 }
 
 /**
- * A call id is a slot and a generation. The slot is reused only after the I/O thread's last record about it, so that the generation
- * merely proves the rule; 12 bits are enough for that.
+ * A call id is a slot and a generation. The slot is reused only after the I/O thread's last record about it, so that
+ * the generation merely proves the rule; 12 bits are enough for that.
  */
 export const SLOT_BITS = 20
 export const SLOTS_MAX: number = 1 << SLOT_BITS

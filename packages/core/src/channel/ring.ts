@@ -4,8 +4,8 @@
  * Rules: the producer writes only HEAD, the consumer only TAIL; both keep private copies and read the other's word when
  * theirs says "full" or "empty". No function here waits, allocates or calls anything that might.
  *
- * Theory of operation. HEAD and TAIL count bytes since the beginning and wrap at 2^32, so `HEAD - TAIL` is what is in the ring,
- * and a full ring (`== capacity`) differs from an empty one (`== 0`):
+ * Theory of operation. HEAD and TAIL count bytes since the beginning and wrap at 2^32, so `HEAD - TAIL` is what is in
+ * the ring, and a full ring (`== capacity`) differs from an empty one (`== 0`):
  *
  *        TAIL                HEAD                      capacity (a power of two)
  *          |                   |                          |
@@ -19,9 +19,9 @@
  *
  * One that does not fit before the end leaves a skip marker (kind 0; 8 bytes are always left) and starts at offset 0.
  *
- * Sleeping (the missed-wake-up race): the consumer raises its flag and *then* looks at HEAD again; the producer moves HEAD and *then*
- * looks at the flag. Both go through `Atomics`, which are sequentially consistent, so at least one of them sees the other. The same
- * holds, with the roles exchanged, for a producer that waits for room.
+ * Sleeping (the missed-wake-up race): the consumer raises its flag and *then* looks at HEAD again; the producer moves
+ * HEAD and *then* looks at the flag. Both go through `Atomics`, which are sequentially consistent, so at least one of
+ * them sees the other. The same holds, with the roles exchanged, for a producer that waits for room.
  *
  * Invariants (checked by `invariants()`):
  *   1. 0 <= HEAD - TAIL <= capacity.
@@ -29,7 +29,8 @@
  *   3. A record lies wholly inside [TAIL, HEAD) and inside [0, capacity).
  *   4. What the producer believes of TAIL, and the consumer of HEAD, is never ahead of the truth.
  *
- * Limits: a record's payload is at most `payloadMax`: a quarter of the ring, less the header. Larger messages are pieces.
+ * Limits: a record's payload is at most `payloadMax`: a quarter of the ring, less the header. Larger messages are
+ * pieces.
  */
 import { assert } from '../shared/assert.ts'
 
@@ -55,7 +56,10 @@ export interface RingMemory {
 }
 
 export function ringMemory(capacityBytes: number): RingMemory {
-  assert(capacityBytes >= 1024 && (capacityBytes & (capacityBytes - 1)) === 0, 'a ring is a power of two of at least 1 KB')
+  assert(
+    capacityBytes >= 1024 && (capacityBytes & (capacityBytes - 1)) === 0,
+    'a ring is a power of two of at least 1 KB',
+  )
   assert(capacityBytes <= 1 << 30, 'positions are 32 bits, so a ring is at most 1 GB')
   return { control: new SharedArrayBuffer(CONTROL_BYTES), data: new SharedArrayBuffer(capacityBytes) }
 }
@@ -94,8 +98,8 @@ export class RingProducer {
   }
 
   /**
-   * Finds room for a record with at least `payloadBytes`. Returns the offset of its header, or -1 when the ring is too full.
-   * Nothing is visible to the consumer before `commit`; calling `begin` again forgets the record under way.
+   * Finds room for a record with at least `payloadBytes`. Returns the offset of its header, or -1 when the ring is too
+   * full. Nothing is visible to the consumer before `commit`; calling `begin` again forgets the record under way.
    */
   begin(payloadBytes: number): number {
     const need = padded(HEADER_BYTES + payloadBytes)
@@ -137,8 +141,8 @@ export class RingProducer {
   }
 
   /**
-   * To be called after `commit`: what the consumer was doing. Anything but AWAKE must be answered with one ring of its doorbell
-   * (or `unblock`), and counts as answered: the next call returns AWAKE.
+   * To be called after `commit`: what the consumer was doing. Anything but AWAKE must be answered with one ring of its
+   * doorbell (or `unblock`), and counts as answered: the next call returns AWAKE.
    */
   takeConsumerState(): number {
     if (Atomics.load(this.#control, CONSUMER_STATE) === AWAKE) return AWAKE
@@ -151,8 +155,8 @@ export class RingProducer {
   }
 
   /**
-   * Says that the doorbell shall be rung when room appears. Returns false when there is room for `payloadBytes` already: the flag is
-   * raised first and TAIL read afterwards, so that room made in between is not missed.
+   * Says that the doorbell shall be rung when room appears. Returns false when there is room for `payloadBytes`
+   * already: the flag is raised first and TAIL read afterwards, so that room made in between is not missed.
    */
   waitForRoom(payloadBytes: number): boolean {
     Atomics.store(this.#control, PRODUCER_WAITS, 1)
@@ -226,7 +230,9 @@ export class RingConsumer {
     return (this.#tail - this.#released) | 0
   }
 
-  /** Gives the memory of everything stepped over back. True when the producer waits for room: its doorbell must be rung. */
+  /**
+   * Gives the memory of everything stepped over back. True when the producer waits for room: its doorbell must be rung.
+   */
   release(): boolean {
     if (this.#released === this.#tail) return false
     this.#released = this.#tail

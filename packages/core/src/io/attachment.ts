@@ -2,24 +2,24 @@
  * The I/O end of a channel: takes one application thread's records and writes its answers.
  *
  * Rules:
- * 1. A full completion ring is back-pressure for this thread alone: answers wait in the backlog, and while they do, no more of
- *    its submissions are taken (writing stops before reading does). Connections are never paused.
+ * 1. A full completion ring is back-pressure for this thread alone: answers wait in the backlog, and while they do, no
+ *    more of its submissions are taken (writing stops before reading does). Connections are never paused.
  * 2. Past `overflowBytesMax` a reply is not kept: the caller is told (`OVERFLOW`), and a push leaves a gap.
  * 3. A drain gives the event loop back after `drainMsMax`.
  */
 import { Backlog } from '../channel/backlog.ts'
 import type { ChannelEnd } from '../channel/channel.ts'
-import { type ControlMessage, decodeControl, encodeMessage, type EventMessage } from '../channel/messages.ts'
+import { type ControlMessage, decodeControl, type EventMessage, encodeMessage } from '../channel/messages.ts'
 import {
   CallFlag,
   Completion,
   flagsOf,
   kindOf,
   packKind,
-  slotOf,
   Submission,
-  targetOf,
+  slotOf,
   TIME,
+  targetOf,
   WORD_A,
   WORD_B,
   WORD_C,
@@ -91,8 +91,8 @@ export class Attachment {
   }
 
   /**
-   * Takes what the application has submitted. Returns true when it stopped early and wants another turn; false when it sleeps until
-   * the doorbell rings.
+   * Takes what the application has submitted. Returns true when it stopped early and wants another turn; false when it
+   * sleeps until the doorbell rings.
    */
   drain(): boolean {
     const incoming = this.#end.in
@@ -165,25 +165,43 @@ export class Attachment {
   }
 
   released(call: Call): void {
-    this.#enqueue({ kind: packKind(Completion.Released, 0, 0), call: call.id, a: 0, b: 0, c: 0, time: 0, payload: EMPTY })
+    this.#enqueue({
+      kind: packKind(Completion.Released, 0, 0),
+      call: call.id,
+      a: 0,
+      b: 0,
+      c: 0,
+      time: 0,
+      payload: EMPTY,
+    })
   }
 
   /** Delivers a push, or remembers a gap when this thread does not keep up. */
   push(interest: number, factsId: number, bytes: Buffer, start: number, end: number): void {
     if (this.#gaps.has(interest)) return
     const more = packKind(Completion.Push, CallFlag.More, 0)
-    if (!this.#pieces(more, packKind(Completion.Push, 0, 0), interest, factsId, bytes, start, end)) this.#gaps.add(interest)
+    if (!this.#pieces(more, packKind(Completion.Push, 0, 0), interest, factsId, bytes, start, end))
+      this.#gaps.add(interest)
   }
 
   event(message: EventMessage): void {
-    this.#enqueue({ kind: packKind(Completion.Event, 0, 0), call: 0, a: 0, b: 0, c: 0, time: 0, payload: encodeMessage(message) })
+    this.#enqueue({
+      kind: packKind(Completion.Event, 0, 0),
+      call: 0,
+      a: 0,
+      b: 0,
+      c: 0,
+      time: 0,
+      payload: encodeMessage(message),
+    })
   }
 
   invariants(): void {
     this.#end.invariants()
   }
 
-  // ---- Submissions ---------------------------------------------------------------------------------------------------
+  // ---- Submissions
+  // ---------------------------------------------------------------------------------------------------
 
   #take(offset: number): void {
     const incoming = this.#end.in
@@ -261,7 +279,8 @@ export class Attachment {
     this.#host.onControl(this, decodeControl(incoming.bytes, start, start + length))
   }
 
-  // ---- Completions ---------------------------------------------------------------------------------------------------
+  // ---- Completions
+  // ---------------------------------------------------------------------------------------------------
 
   #replyLater(call: Call, factsId: number, bytes: Buffer, start: number, end: number, nowMs: number): void {
     if (this.#backlog.bytes + end - start > this.#host.limits.overflowBytesMax) {

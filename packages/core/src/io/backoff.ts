@@ -1,8 +1,8 @@
 /**
  * How long to wait after a failure. Sans-clock, sans-randomness.
  *
- * Rules: doubles from `minMs` to `maxMs`; a jitter of half the wait keeps a herd of clients from coming back together. Reset only by a
- * successful handshake: a TCP connect proves nothing (a proxy accepts for a dead server).
+ * Rules: doubles from `minMs` to `maxMs`; a jitter of half the wait keeps a herd of clients from coming back together.
+ * Reset only by a successful handshake: a TCP connect proves nothing (a proxy accepts for a dead server).
  */
 export class Backoff {
   readonly #minMs: number

@@ -1,8 +1,9 @@
 /**
  * A call as the I/O thread sees it, and the lists calls stand in.
  *
- * Rules: call objects are pooled and linked through themselves: no promise, closure, timer or map entry per call. A call is in at most
- * one `CallList` (waiting in a queue, or unanswered on a connection) and at most one slot of the deadline wheel.
+ * Rules: call objects are pooled and linked through themselves: no promise, closure, timer or map entry per call. A
+ * call is in at most one `CallList` (waiting in a queue, or unanswered on a connection) and at most one slot of the
+ * deadline wheel.
  */
 import type { Client } from './client.ts'
 import type { Chunk } from './request-store.ts'

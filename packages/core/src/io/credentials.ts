@@ -1,8 +1,8 @@
 /**
  * Credentials that come from a callback on an application thread (tokens that expire).
  *
- * Rules: the callback is asked before each handshake. While the application is busy, the last value serves: a reconnect must not wait
- * for a thread that computes. Only the first value is waited for as long as a handshake may take.
+ * Rules: the callback is asked before each handshake. While the application is busy, the last value serves: a reconnect
+ * must not wait for a thread that computes. Only the first value is waited for as long as a handshake may take.
  */
 import type { Cloneable } from '../plugin/cloneable.ts'
 import { LocalError } from '../plugin/errors.ts'

@@ -1,11 +1,11 @@
 /**
  * Deadlines of all calls: a wheel of time, one timer for everybody.
  *
- * Rules: sans-clock. `add` and `remove` are O(1) and allocate nothing. A deadline expires when `expire` is told a time at or after it:
- * never early, at most a tick late by the wheel's own doing.
+ * Rules: sans-clock. `add` and `remove` are O(1) and allocate nothing. A deadline expires when `expire` is told a time
+ * at or after it: never early, at most a tick late by the wheel's own doing.
  *
- * Theory of operation: 1024 slots of one millisecond. A call stands in the slot of its deadline modulo the wheel; one that is due in a later
- * revolution is passed over. `expire` visits the slots between the last visit and now.
+ * Theory of operation: 1024 slots of one millisecond. A call stands in the slot of its deadline modulo the wheel; one
+ * that is due in a later revolution is passed over. `expire` visits the slots between the last visit and now.
  *
  *   slot  0   1   2  …  1023
  *        [ ] [c] [ ]    [c-c]        c: calls, doubly linked

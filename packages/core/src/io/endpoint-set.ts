@@ -1,8 +1,9 @@
 /**
  * The addresses an upstream has at the moment, and which of them is worth a try. Sans-clock, sans-randomness.
  *
- * Rules: a failed address waits (with jittered back-off) and the next one is tried at once; when all wait, the one whose wait ends
- * first is next. An address that stays in the set keeps its history. Weights, zones and roles will be looked at here.
+ * Rules: a failed address waits (with jittered back-off) and the next one is tried at once; when all wait, the one
+ * whose wait ends first is next. An address that stays in the set keeps its history. Weights, zones and roles will be
+ * looked at here.
  */
 import type { Endpoint } from '../plugin/discovery.ts'
 import { Backoff } from './backoff.ts'
@@ -39,7 +40,11 @@ export class EndpointSet {
     const known = new Map(this.#members.map((member) => [member.endpoint.id, member]))
     this.#members = endpoints.map((endpoint) => {
       const before = known.get(endpoint.id)
-      return { endpoint, backoff: before?.backoff ?? new Backoff(this.#minMs, this.#maxMs), retryAtMs: before?.retryAtMs ?? 0 }
+      return {
+        endpoint,
+        backoff: before?.backoff ?? new Backoff(this.#minMs, this.#maxMs),
+        retryAtMs: before?.retryAtMs ?? 0,
+      }
     })
   }
 

@@ -1,5 +1,6 @@
 /**
- * What the I/O side takes from the world: clock, timers, sockets, randomness, log. One object, so that tests can give another world.
+ * What the I/O side takes from the world: clock, timers, sockets, randomness, log. One object, so that tests can give
+ * another world.
  */
 import type { Dialer } from './transport.ts'
 

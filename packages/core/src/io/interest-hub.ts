@@ -2,26 +2,31 @@
  * Interests of one upstream: who wants which pushes, on a connection of their own.
  *
  * Rules:
- * 1. Interests are counted over all application threads: the peer is asked once for a key, and asked to end it when the last is gone.
- * 2. After a reconnect every key is asked for again, while the application may hang; those who had it already are told of a gap.
- * 3. The connection lives as long as there is an interest. Calls never share it: a subscribed connection falls under other limits
- *    on the peer's side, and would lose large replies.
+ * 1. Interests are counted over all application threads: the peer is asked once for a key, and asked to end it when the
+ *    last is gone.
+ * 2. After a reconnect every key is asked for again, while the application may hang; those who had it already are told
+ *    of a gap.
+ * 3. The connection lives as long as there is an interest. Calls never share it: a subscribed connection falls under
+ *    other limits on the peer's side, and would lose large replies.
  *
- * Confirmations: a push that `route` calls `confirmed` confirms its key; a frame that is no push answers the oldest unconfirmed key.
+ * Confirmations: a push that `route` calls `confirmed` confirms its key; a frame that is no push answers the oldest
+ * unconfirmed key.
  */
-import { describeError, type IoKernelError, LocalError, RemoteError } from '../plugin/errors.ts'
+
 import type { Connection } from '../plugin/connection.ts'
 import { FrameFlag } from '../plugin/connection.ts'
 import type { Endpoint } from '../plugin/discovery.ts'
+import { describeError, type IoKernelError, LocalError, RemoteError } from '../plugin/errors.ts'
 import type { UpstreamLimits } from '../shared/limits.ts'
 import type { Attachment } from './attachment.ts'
+import type { OpenedConnection } from './connection-factory.ts'
 import type { ConnectionOwner, LiveConnection } from './live-connection.ts'
 
 export interface InterestHost {
   readonly limits: UpstreamLimits
   readonly authority: string
   endpoint(): Endpoint | undefined
-  open(endpoint: Endpoint, owner: ConnectionOwner): { readonly connection: LiveConnection; readonly protocol: Connection }
+  open(endpoint: Endpoint, owner: ConnectionOwner): OpenedConnection
   onOpenFailed(connection: LiveConnection, error: IoKernelError): void
 }
 
@@ -61,7 +66,9 @@ export class InterestHub implements ConnectionOwner {
     }
     const { interestsMax } = this.#host.limits
     if (this.#keys.size >= interestsMax) {
-      const error = new LocalError('INTEREST_LIMIT', `${interestsMax} interests are open (interestsMax)`, { upstream: this.#host.authority })
+      const error = new LocalError('INTEREST_LIMIT', `${interestsMax} interests are open (interestsMax)`, {
+        upstream: this.#host.authority,
+      })
       return attachment.event({ type: 'interest-failed', interest, error: describeError(error) })
     }
     this.#keys.set(key, { subscribers: new Set([subscriber]), confirmed: false, interrupted: false })
@@ -101,13 +108,15 @@ export class InterestHub implements ConnectionOwner {
     this.#closed = true
     const described = describeError(error)
     for (const { subscribers } of this.#keys.values()) {
-      for (const { attachment, interest } of subscribers) attachment.event({ type: 'interest-failed', interest, error: described })
+      for (const { attachment, interest } of subscribers)
+        attachment.event({ type: 'interest-failed', interest, error: described })
     }
     this.#keys.clear()
     this.#connection?.destroy(error)
   }
 
-  // ---- ConnectionOwner -----------------------------------------------------------------------------------------------
+  // ---- ConnectionOwner
+  // -----------------------------------------------------------------------------------------------
 
   onReady(): void {
     this.#ready = true
@@ -194,7 +203,8 @@ export class InterestHub implements ConnectionOwner {
 
   #deliver(entry: Key | undefined, connection: LiveConnection, bytes: Buffer, start: number, end: number): void {
     if (entry === undefined) return
-    for (const { attachment, interest } of entry.subscribers) attachment.push(interest, connection.id, bytes, start, end)
+    for (const { attachment, interest } of entry.subscribers)
+      attachment.push(interest, connection.id, bytes, start, end)
   }
 }
 

@@ -1,23 +1,25 @@
 /**
  * The I/O kernel: attachments on one side, upstreams on the other, deadlines in between.
  *
- * Rules: it runs to completion in turns: take what the applications submitted, read what the peers sent, write what was gathered, expire.
- * A turn never waits and never calls into an application. The same code runs in the worker and inline.
+ * Rules: it runs to completion in turns: take what the applications submitted, read what the peers sent, write what was
+ * gathered, expire. A turn never waits and never calls into an application. The same code runs in the worker and
+ * inline.
  *
- * Deadlines expire in the check phase (`afterReads`): timers run before the poll phase, so after a late turn a reply that had
- * arrived would lose against its own deadline.
+ * Deadlines expire in the check phase (`afterReads`): timers run before the poll phase, so after a late turn a reply
+ * that had arrived would lose against its own deadline.
  */
-import { CallFlag } from '../channel/records.ts'
+
 import type { ChannelEnd } from '../channel/channel.ts'
 import type { ControlMessage, UpstreamConfiguration } from '../channel/messages.ts'
+import { CallFlag } from '../channel/records.ts'
+import { dnsDiscovery } from '../naming/dns.ts'
+import { staticDiscovery } from '../naming/static.ts'
 import type { Cloneable } from '../plugin/cloneable.ts'
 import type { IoProtocol } from '../plugin/connection.ts'
 import type { IoDiscovery } from '../plugin/discovery.ts'
 import { AbortedError, DeadlineError, describeError, LocalError } from '../plugin/errors.ts'
 import { assert } from '../shared/assert.ts'
 import type { KernelLimits } from '../shared/limits.ts'
-import { dnsDiscovery } from '../naming/dns.ts'
-import { staticDiscovery } from '../naming/static.ts'
 import { Attachment, type AttachmentHost } from './attachment.ts'
 import { type Call, CallState } from './call.ts'
 import { Client } from './client.ts'
@@ -97,7 +99,8 @@ export class IoKernel implements AttachmentHost {
     if (!this.#gathered.includes(connection)) this.#gathered.push(connection)
   }
 
-  // ---- Calls ---------------------------------------------------------------------------------------------------------
+  // ---- Calls
+  // ---------------------------------------------------------------------------------------------------------
 
   onCall(attachment: Attachment, call: Call, deadlineMs: number, nowMs: number): void {
     const session = (call.flags & CallFlag.Session) === 0 ? undefined : this.#sessions.get(attachment)?.get(call.target)
@@ -121,13 +124,17 @@ export class IoKernel implements AttachmentHost {
       return
     }
     const written = call.state === CallState.Written
-    const error = new AbortedError(written ? 'the call was aborted; it may have been executed' : 'the call was aborted before it was sent', {
-      sent: written ? 'maybe' : 'no',
-    })
+    const error = new AbortedError(
+      written ? 'the call was aborted; it may have been executed' : 'the call was aborted before it was sent',
+      {
+        sent: written ? 'maybe' : 'no',
+      },
+    )
     this.#settleNow(call, describeError(error))
   }
 
-  // ---- Control -------------------------------------------------------------------------------------------------------
+  // ---- Control
+  // -------------------------------------------------------------------------------------------------------
 
   onControl(attachment: Attachment, message: ControlMessage): void {
     switch (message.type) {
@@ -165,7 +172,8 @@ export class IoKernel implements AttachmentHost {
     }
   }
 
-  // ---- Upstreams -----------------------------------------------------------------------------------------------------
+  // ---- Upstreams
+  // -----------------------------------------------------------------------------------------------------
 
   #connect(attachment: Attachment, target: number, configuration: UpstreamConfiguration): void {
     const upstream = this.#upstreams.get(configuration.key) ?? this.#newUpstream(configuration)
@@ -181,7 +189,9 @@ export class IoKernel implements AttachmentHost {
     this.#upstreams.set(configuration.key, upstream)
     const { discovery, options } = this.#discoveryFor(configuration, upstream)
     if (discovery === undefined) {
-      upstream.onTrouble(`no discovery '${configuration.name.discovery}' is registered: write createKernel({ discovery: [...] })`)
+      upstream.onTrouble(
+        `no discovery '${configuration.name.discovery}' is registered: write createKernel({ discovery: [...] })`,
+      )
       return upstream
     }
     const watch = new NameWatch(discovery, options, configuration.name, this.environment, upstream)
@@ -197,7 +207,8 @@ export class IoKernel implements AttachmentHost {
     upstream: Upstream,
   ): { discovery: IoDiscovery<Cloneable> | undefined; options: Cloneable } {
     if (name.discovery === 'static') return { discovery: staticDiscovery, options: undefined }
-    if (name.discovery !== 'dns') return this.#plugins.discoveries.get(name.discovery) ?? { discovery: undefined, options: undefined }
+    if (name.discovery !== 'dns')
+      return this.#plugins.discoveries.get(name.discovery) ?? { discovery: undefined, options: undefined }
     const discovery = dnsDiscovery({
       servers: this.#dns.servers,
       hostsFile: this.#dns.hostsFile ?? '/etc/hosts',
@@ -223,14 +234,16 @@ export class IoKernel implements AttachmentHost {
       attachment.event({ type: 'disconnected', target })
     }
     const timer = this.environment.after(deadlineMs, () => {
-      for (const call of [...attachment.calls()]) if (call.client === client) this.#settleNow(call, describeError(CLOSED))
+      for (const call of [...attachment.calls()])
+        if (call.client === client) this.#settleNow(call, describeError(CLOSED))
       finish()
     })
     if (client.calls === 0) finish()
     else client.onIdle = finish
   }
 
-  // ---- Sessions ------------------------------------------------------------------------------------------------------
+  // ---- Sessions
+  // ------------------------------------------------------------------------------------------------------
 
   #clientOf(session: Session): Client | undefined {
     return this.#sessionClients.get(session)
@@ -238,7 +251,8 @@ export class IoKernel implements AttachmentHost {
 
   #openSession(attachment: Attachment, number: number, target: number, deadlineMs: number): void {
     const client = attachment.client(target)
-    if (client === undefined) return attachment.event({ type: 'session-failed', session: number, error: describeError(CLOSED) })
+    if (client === undefined)
+      return attachment.event({ type: 'session-failed', session: number, error: describeError(CLOSED) })
     const session = new Session(attachment, number, this.nowMs())
     this.#sessions.get(attachment)?.set(number, session)
     this.#sessionClients.set(session, client)
@@ -255,7 +269,8 @@ export class IoKernel implements AttachmentHost {
     attachment.event({ type: 'session-closed', session: number })
   }
 
-  // ---- Time ----------------------------------------------------------------------------------------------------------
+  // ---- Time
+  // ----------------------------------------------------------------------------------------------------------
 
   #arm(call: Call, deadlineAtMs: number): void {
     this.#wheel.add(call, deadlineAtMs)
@@ -302,7 +317,8 @@ export class IoKernel implements AttachmentHost {
     this.settlement.pool.give(call)
   }
 
-  // ---- Turns and the end ---------------------------------------------------------------------------------------------
+  // ---- Turns and the end
+  // ---------------------------------------------------------------------------------------------
 
   #flush(): void {
     const connections = this.#gathered
@@ -310,7 +326,10 @@ export class IoKernel implements AttachmentHost {
     for (const connection of connections) connection.flush()
   }
 
-  /** Before the process exits: everything submitted is written, and handed to the operating system, then the application is told. */
+  /**
+   * Before the process exits: everything submitted is written, and handed to the operating system, then the application
+   * is told.
+   */
   #flushFor(attachment: Attachment, token: number): void {
     this.#flush()
     const check = (): void => {

@@ -2,26 +2,28 @@
  * One connection to an endpoint: transport, framing, order of calls.
  *
  * Rules:
- * 1. Calls are answered in the order they were written (or by wire id where the protocol correlates). `unanswered` is that order;
- *    a tombstone keeps its place in it.
+ * 1. Calls are answered in the order they were written (or by wire id where the protocol correlates). `unanswered` is
+ *    that order; a tombstone keeps its place in it.
  * 2. One write per turn: `submit` gathers, `flush` writes. Neighbours in the request store leave as one range.
  * 3. Reading never stops here: writing does, when the peer does not take what it was given (`hasRoom`).
- * 4. Whatever the plugin throws, and whatever the peer sends, costs this connection only. `onClosed` is called exactly once, with what is
- *    unanswered.
+ * 4. Whatever the plugin throws, and whatever the peer sends, costs this connection only. `onClosed` is called exactly
+ *    once, with what is unanswered.
  *
  * Life: opening -> handshaking -> ready -> (draining) -> closed; a session also goes ready -> resetting -> ready.
  */
-import { describeError, IoKernelError, LocalError, RemoteError, RemoteProtocolError } from '../plugin/errors.ts'
-import { ByteWriter } from '../plugin/byte-writer.ts'
+
+import type { ByteWriter } from '../plugin/byte-writer.ts'
 import type { Cloneable } from '../plugin/cloneable.ts'
 import { type Connection, FrameFlag, type FrameSink } from '../plugin/connection.ts'
 import type { Endpoint } from '../plugin/discovery.ts'
+import { describeError, IoKernelError, LocalError, RemoteError, RemoteProtocolError } from '../plugin/errors.ts'
 import type { TlsOptions } from '../plugin/protocol.ts'
 import type { Script } from '../plugin/script.ts'
 import { assert } from '../shared/assert.ts'
 import type { UpstreamLimits } from '../shared/limits.ts'
 import { type Call, CallList, CallState } from './call.ts'
 import type { IoEnvironment, Timer } from './environment.ts'
+import { Outgoing } from './outgoing.ts'
 import { ReceiveBuffer } from './receive-buffer.ts'
 import type { Chunk, RequestStore } from './request-store.ts'
 import { ScriptRunner } from './script-runner.ts'
@@ -94,13 +96,7 @@ export class LiveConnection implements FrameSink {
   /** Frames of the oldest call that lie next to each other and are not passed on yet. */
   #runStart = -1
   #runEnd = -1
-  /** The range gathered for the next write. */
-  #chunk: Chunk | undefined
-  #from = 0
-  #to = 0
-  #ranges: { chunk: Chunk; from: number; to: number }[] = []
-  #gatheredBytes = 0
-  #out: ByteWriter | undefined
+  readonly #outgoing: Outgoing
   #wireId = 0
   #closeReason: IoKernelError | undefined
   #retiring = false
@@ -113,11 +109,17 @@ export class LiveConnection implements FrameSink {
     this.#owner = owner
     this.#services = services
     this.#protocol = settings.protocol
+    this.#outgoing = new Outgoing(services.store, settings.limits.requestBytesMax)
     this.#byWireId = correlated ? new Map() : undefined
     const { environment } = services
     this.lastHeardMs = environment.nowMs()
     this.#timer = environment.after(settings.limits.connectTimeoutMs, () =>
-      this.destroy(this.#remote('CONNECT_TIMEOUT', `no connection within ${settings.limits.connectTimeoutMs} ms (connectTimeoutMs)`)),
+      this.destroy(
+        this.#remote(
+          'CONNECT_TIMEOUT',
+          `no connection within ${settings.limits.connectTimeoutMs} ms (connectTimeoutMs)`,
+        ),
+      ),
     )
     this.#transport = environment.dial({
       endpoint: settings.endpoint,
@@ -140,13 +142,13 @@ export class LiveConnection implements FrameSink {
     return (
       this.phase === 'ready' &&
       this.unanswered.count < pipelineMax &&
-      this.#gatheredBytes < unsentBytesMax &&
+      this.#outgoing.bytes < unsentBytesMax &&
       this.#transport.unsentBytes < unsentBytesMax
     )
   }
 
   get unsentBytes(): number {
-    return this.phase === 'closed' ? 0 : this.#gatheredBytes + this.#transport.unsentBytes
+    return this.phase === 'closed' ? 0 : this.#outgoing.bytes + this.#transport.unsentBytes
   }
 
   get isIdle(): boolean {
@@ -161,40 +163,21 @@ export class LiveConnection implements FrameSink {
     call.writtenAtMs = nowMs
     this.unanswered.push(call)
     this.unflushed ??= call
-    const chunk = call.chunk as Chunk
-    const end = call.offset + call.length
-    this.#gatheredBytes += call.length
-    if (this.#protocol.submit !== undefined) this.#submitThrough(call, chunk, end)
-    else if (chunk === this.#chunk && call.offset === this.#to) this.#to = end
-    else this.#gather(chunk, call.offset, end)
+    if (this.#protocol.submit !== undefined) this.#submitThrough(call)
+    else this.#outgoing.add(call.chunk as Chunk, call.offset, call.offset + call.length)
     this.#services.flushLater(this)
   }
 
   /** Bytes of the owner's own (subscriptions). */
   write(write: (protocol: Connection, out: ByteWriter) => void): void {
-    this.#out ??= new ByteWriter(1024, this.#settings.limits.requestBytesMax)
-    this.#guard(() => write(this.#protocol, this.#out as ByteWriter))
+    this.#guard(() => write(this.#protocol, this.#outgoing.writer))
     this.#services.flushLater(this)
   }
 
   /** Writes what was gathered in this turn. */
   flush(): void {
     this.unflushed = undefined
-    if (this.phase === 'closed') return
-    const transport = this.#transport
-    const several = this.#ranges.length > 0
-    if (several) transport.cork()
-    for (const { chunk, from, to } of this.#ranges) this.#writeRange(chunk, from, to)
-    if (this.#chunk !== undefined) this.#writeRange(this.#chunk, this.#from, this.#to)
-    if (several) transport.uncork()
-    this.#ranges = []
-    this.#chunk = undefined
-    this.#gatheredBytes = 0
-    const out = this.#out
-    if (out !== undefined && out.length > 0) {
-      this.#out = undefined
-      transport.write(out.written(), NOTHING)
-    }
+    if (this.phase !== 'closed') this.#outgoing.flush(this.#transport)
   }
 
   /** Runs a script while no call is unanswered; `done` is told how it ended. A failure closes the connection. */
@@ -245,16 +228,14 @@ export class LiveConnection implements FrameSink {
     this.phase = 'closed'
     this.#timer?.cancel()
     this.#runner = undefined
-    for (const { chunk } of this.#ranges) this.#services.store.release(chunk)
-    if (this.#chunk !== undefined) this.#services.store.release(this.#chunk)
-    this.#ranges = []
-    this.#chunk = undefined
+    this.#outgoing.drop()
     this.#transport.destroy()
     // The owner is told at once; the transport's own `onClosed` comes later and finds the phase closed.
     this.#owner.onClosed(this, this.#closeReason)
   }
 
-  // ---- FrameSink: called by the plugin's `scan` ----------------------------------------------------------------------
+  // ---- FrameSink: called by the plugin's `scan`
+  // ----------------------------------------------------------------------
 
   frame(start: number, end: number, flags: number, wireId?: number): void {
     if (this.#runner !== undefined && (flags & FrameFlag.Push) === 0) {
@@ -265,7 +246,8 @@ export class LiveConnection implements FrameSink {
       if (this.phase !== 'closed') this.#owner.onPush(this, this.#receive.bytes, start, end)
       return
     }
-    const call = this.#byWireId === undefined || wireId === undefined ? this.unanswered.first : this.#byWireId.get(wireId)
+    const call =
+      this.#byWireId === undefined || wireId === undefined ? this.unanswered.first : this.#byWireId.get(wireId)
     if (call === undefined) return this.#unsolicited(start, end, flags)
     if ((flags & FrameFlag.Final) === 0) return this.#pass(call, start, end)
     let from = start
@@ -287,14 +269,22 @@ export class LiveConnection implements FrameSink {
     return this.purpose === 'push' ? 0 : -1
   }
 
-  // ---- Answers -------------------------------------------------------------------------------------------------------
+  // ---- Answers
+  // -------------------------------------------------------------------------------------------------------
 
   #answer(call: Call, start: number, end: number): void {
     this.unanswered.remove(call)
     this.#services.settlement.reply(call, this.id, this.#receive.bytes, start, end, this.#nowMs)
   }
 
-  #answerFlagged(call: Call, from: number, start: number, end: number, flags: number, wireId: number | undefined): void {
+  #answerFlagged(
+    call: Call,
+    from: number,
+    start: number,
+    end: number,
+    flags: number,
+    wireId: number | undefined,
+  ): void {
     const bytes = this.#receive.bytes
     if ((flags & FrameFlag.Dirty) !== 0) this.dirty = true
     if (wireId !== undefined) this.#byWireId?.delete(wireId)
@@ -305,9 +295,12 @@ export class LiveConnection implements FrameSink {
       this.#services.settlement.reply(call, this.id, bytes, from, end, this.#nowMs)
     }
     if (verdict === 'retire' || verdict === 'role-lost') {
-      this.retire(this.#remote(verdict === 'retire' ? 'RETIRED' : 'ROLE_LOST', 'the peer said that it must not be used further'))
+      this.retire(
+        this.#remote(verdict === 'retire' ? 'RETIRED' : 'ROLE_LOST', 'the peer said that it must not be used further'),
+      )
     }
-    if ((flags & FrameFlag.Close) !== 0) this.destroy(this.#remote('CLOSED_BY_PEER', 'the peer announced that it closes the connection'))
+    if ((flags & FrameFlag.Close) !== 0)
+      this.destroy(this.#remote('CLOSED_BY_PEER', 'the peer announced that it closes the connection'))
   }
 
   /** A frame, or part of one, with more to come for the same call. */
@@ -329,7 +322,10 @@ export class LiveConnection implements FrameSink {
     call.replyBytes += to - from
     const { replyBytesMax } = this.#settings.limits
     if (call.replyBytes > replyBytesMax) {
-      const error = this.#remote('REPLY_TOO_LARGE', `the reply is larger than replyBytesMax (${replyBytesMax} bytes); the rest of it is dropped`)
+      const error = this.#remote(
+        'REPLY_TOO_LARGE',
+        `the reply is larger than replyBytesMax (${replyBytesMax} bytes); the rest of it is dropped`,
+      )
       this.#services.settlement.settleEarly(call, describeError(error), this.#nowMs)
       return
     }
@@ -347,7 +343,8 @@ export class LiveConnection implements FrameSink {
     throw new RemoteProtocolError('the peer sent a reply that nothing had asked for', this.#place())
   }
 
-  // ---- Transport -----------------------------------------------------------------------------------------------------
+  // ---- Transport
+  // -----------------------------------------------------------------------------------------------------
 
   #onOpen(): void {
     if (this.phase !== 'opening') return
@@ -415,7 +412,10 @@ export class LiveConnection implements FrameSink {
     receive.consume(done)
     const { frameBytesMax } = this.#settings.limits
     if (receive.length > frameBytesMax) {
-      throw new RemoteProtocolError(`the peer's frame is longer than frameBytesMax (${frameBytesMax} bytes)`, this.#place())
+      throw new RemoteProtocolError(
+        `the peer's frame is longer than frameBytesMax (${frameBytesMax} bytes)`,
+        this.#place(),
+      )
     }
     return false
   }
@@ -423,9 +423,14 @@ export class LiveConnection implements FrameSink {
   #upgrade(upgraded: (certificate: Uint8Array) => void): void {
     const { tls, host } = this.#settings
     if (this.#receive.length > 0) {
-      return this.destroy(this.#fromPlugin(new RemoteProtocolError('bytes arrived in plain text where TLS should begin')))
+      return this.destroy(
+        this.#fromPlugin(new RemoteProtocolError('bytes arrived in plain text where TLS should begin')),
+      )
     }
-    if (tls === undefined) return this.destroy(this.#fromPlugin(new LocalError('PLUGIN', 'the handshake asks for TLS that was not configured')))
+    if (tls === undefined)
+      return this.destroy(
+        this.#fromPlugin(new LocalError('PLUGIN', 'the handshake asks for TLS that was not configured')),
+      )
     this.#transport.upgrade(tls, host, (certificate) => this.#guard(() => upgraded(certificate)))
   }
 
@@ -446,20 +451,14 @@ export class LiveConnection implements FrameSink {
     this.destroy(this.#remote('CONNECTION_LOST', `the connection failed: ${error.message}`, error, code))
   }
 
-  // ---- Writing -------------------------------------------------------------------------------------------------------
+  // ---- Writing
+  // -------------------------------------------------------------------------------------------------------
 
-  #gather(chunk: Chunk, from: number, to: number): void {
-    if (this.#chunk !== undefined) this.#ranges.push({ chunk: this.#chunk, from: this.#from, to: this.#to })
-    chunk.references++
-    this.#chunk = chunk
-    this.#from = from
-    this.#to = to
-  }
-
-  #submitThrough(call: Call, chunk: Chunk, end: number): void {
+  #submitThrough(call: Call): void {
     const wireId = this.#byWireId === undefined ? 0 : this.#nextWireId(call)
+    const payload = (call.chunk as Chunk).bytes.subarray(call.offset, call.offset + call.length)
     this.write((protocol, out) => {
-      protocol.submit?.(chunk.bytes.subarray(call.offset, end), call.hint, wireId, out)
+      protocol.submit?.(payload, call.hint, wireId, out)
     })
   }
 
@@ -469,11 +468,6 @@ export class LiveConnection implements FrameSink {
     while (byWireId.has(this.#wireId))
     byWireId.set(this.#wireId, call)
     return this.#wireId
-  }
-
-  #writeRange(chunk: Chunk, from: number, to: number): void {
-    const store = this.#services.store
-    this.#transport.write(chunk.bytes.subarray(from, to), () => store.release(chunk))
   }
 
   #guard(action: () => void): void {
@@ -500,7 +494,10 @@ export class LiveConnection implements FrameSink {
   #fromPlugin(error: unknown): IoKernelError {
     if (error instanceof IoKernelError) return error as IoKernelError
     const text = error instanceof Error ? `${error.name}: ${error.message}` : String(error)
-    return new LocalError('PLUGIN', `the protocol plugin failed (${text}); this connection is closed`, { sent: 'maybe', ...this.#place() })
+    return new LocalError('PLUGIN', `the protocol plugin failed (${text}); this connection is closed`, {
+      sent: 'maybe',
+      ...this.#place(),
+    })
   }
 }
 

@@ -40,9 +40,11 @@ export async function loadPlugins(
 }
 
 function problemWith(half: unknown, name: string, href: string): string | undefined {
-  if (typeof half !== 'object' || half === null) return `plugin '${name}': ${href} has no default export; its author exports the I/O half`
+  if (typeof half !== 'object' || half === null)
+    return `plugin '${name}': ${href} has no default export; its author exports the I/O half`
   const { name: halfName, api } = half as { name?: unknown; api?: unknown }
-  if (halfName !== name) return `plugin '${name}': the I/O half in ${href} calls itself '${String(halfName)}'; both halves have one name`
+  if (halfName !== name)
+    return `plugin '${name}': the I/O half in ${href} calls itself '${String(halfName)}'; both halves have one name`
   if (!PLUGIN_API_SUPPORTED.includes(api as number)) {
     return `plugin '${name}': its I/O half was written for contract ${String(api)}, this kernel knows ${PLUGIN_API_SUPPORTED.join(', ')}`
   }

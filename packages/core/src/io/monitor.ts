@@ -1,17 +1,19 @@
 /**
  * The kernel's own connection to the endpoint in use: probes that never queue behind a caller.
  *
- * Rules: a lane is given up only when it is silent and its monitor disagrees: nothing has come over it since before a probe began that
- * failed; or, where the peer answers everything in one order (`lanes: 'one'`), a probe was answered that began after the lane had
- * fallen silent with calls unanswered.
+ * Rules: a lane is given up only when it is silent and its monitor disagrees: nothing has come over it since before a
+ * probe began that failed; or, where the peer answers everything in one order (`lanes: 'one'`), a probe was answered
+ * that began after the lane had fallen silent with calls unanswered.
  *
- * Theory of operation: every `probeIntervalMs` a probe runs on a connection of purpose `monitor`, opened when first needed. A probe
- * that does not end within `probeTimeoutMs`, or a monitor that cannot connect, has failed.
+ * Theory of operation: every `probeIntervalMs` a probe runs on a connection of purpose `monitor`, opened when first
+ * needed. A probe that does not end within `probeTimeoutMs`, or a monitor that cannot connect, has failed.
  */
-import { type IoKernelError, LocalError } from '../plugin/errors.ts'
-import type { Endpoint } from '../plugin/discovery.ts'
+
 import type { Connection } from '../plugin/connection.ts'
+import type { Endpoint } from '../plugin/discovery.ts'
+import { type IoKernelError, LocalError } from '../plugin/errors.ts'
 import type { UpstreamLimits } from '../shared/limits.ts'
+import type { OpenedConnection } from './connection-factory.ts'
 import type { IoEnvironment, Timer } from './environment.ts'
 import type { ConnectionOwner, LiveConnection } from './live-connection.ts'
 
@@ -23,7 +25,7 @@ export interface MonitorHost {
   /** Endpoint of the lane in use; undefined when there is none, and nothing to watch. */
   watched(): Endpoint | undefined
   lanes(): readonly LiveConnection[]
-  open(endpoint: Endpoint, owner: ConnectionOwner): { readonly connection: LiveConnection; readonly protocol: Connection }
+  open(endpoint: Endpoint, owner: ConnectionOwner): OpenedConnection
   giveUp(lane: LiveConnection, reason: string): void
 }
 

@@ -1,8 +1,8 @@
 /**
  * Follows one name: runs a discovery's watch, restarts it when it ends or fails, and keeps the last good set.
  *
- * Rules: an empty set and an error are temporary by definition and change nothing but the reason shown. A watch that ends without
- * having been asked to (a static list) is simply finished.
+ * Rules: an empty set and an error are temporary by definition and change nothing but the reason shown. A watch that
+ * ends without having been asked to (a static list) is simply finished.
  */
 import type { Cloneable } from '../plugin/cloneable.ts'
 import type { Endpoint, IoDiscovery } from '../plugin/discovery.ts'
@@ -42,7 +42,10 @@ export class NameWatch {
     const { signal } = this.#abort
     while (!signal.aborted) {
       try {
-        for await (const endpoints of discovery.watch(name.target, options, { signal, portDefault: name.portDefault })) {
+        for await (const endpoints of discovery.watch(name.target, options, {
+          signal,
+          portDefault: name.portDefault,
+        })) {
           if (signal.aborted) return
           if (endpoints.length > 0) this.#events.onEndpoints(endpoints)
           else this.#events.onTrouble('the name stands for no address')

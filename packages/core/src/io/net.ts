@@ -1,15 +1,19 @@
 /**
  * Plain sockets: the only file that imports `node:net`.
  *
- * Rules: reads go straight into the connection's receive buffer (`onread`, no allocation per read). Nagle is off: a pipelined
- * request must not wait for the acknowledgement of the one before. Sockets never keep an inline process alive by themselves.
+ * Rules: reads go straight into the connection's receive buffer (`onread`, no allocation per read). Nagle is off: a
+ * pipelined request must not wait for the acknowledgement of the one before. Sockets never keep an inline process alive
+ * by themselves.
  */
 import { connect, type Socket } from 'node:net'
 import type { TlsOptions } from '../plugin/protocol.ts'
 import { encrypt, type TlsStream } from './tls.ts'
 import type { DialRequest, Transport } from './transport.ts'
 
-/** Idle time before TCP asks whether the peer is there; below the 350 s after which cloud load balancers forget a connection. */
+/**
+ * Idle time before TCP asks whether the peer is there; below the 350 s after which cloud load balancers forget a
+ * connection.
+ */
 const KEEP_ALIVE_MS = 15_000
 
 /** `unref`: the process may end although sockets are open (inline mode). */

@@ -1,15 +1,16 @@
 /**
  * Bytes that have arrived on one connection and are not done with.
  *
- * Operations we want: read from a socket straight into the free end; scan without copying; keep an unfinished frame at the front.
+ * Operations we want: read from a socket straight into the free end; scan without copying; keep an unfinished frame at
+ * the front.
  *
  *        start              end                    bytes.length
  *          | not done with   | room for the next    |
  *   [......|=================|......................]
  *
- * Rules: `space()` returns at least READ_BYTES of room, moving or growing first. It grows by what has arrived (doubling), never on the
- * peer's claim alone; the connection gives up when `length` passes its `frameBytesMax`. When it has been empty for a while it
- * shrinks back to one read's size.
+ * Rules: `space()` returns at least READ_BYTES of room, moving or growing first. It grows by what has arrived
+ * (doubling), never on the peer's claim alone; the connection gives up when `length` passes its `frameBytesMax`. When
+ * it has been empty for a while it shrinks back to one read's size.
  */
 import { assert } from '../shared/assert.ts'
 

@@ -1,14 +1,15 @@
 /**
  * Where requests live between the ring and their reply.
  *
- * Operations we want: copy a request out of the ring once; write neighbours with one system call and no second copy; keep the bytes
- * until the call can no longer be retried (`socket.write` does not copy, and a lost connection may mean sending again).
+ * Operations we want: copy a request out of the ring once; write neighbours with one system call and no second copy;
+ * keep the bytes until the call can no longer be retried (`socket.write` does not copy, and a lost connection may mean
+ * sending again).
  *
  *   chunk (64 KB)   [ request | request | request |............]     references: 3 calls + 1 write under way
  *
- * Rules: bytes are appended to the current chunk, so calls that arrive together lie together and leave as one write. A chunk is
- * reused when nothing refers to it: no call that lives in it and no write under way. A request larger than a quarter of a chunk
- * gets one of its own.
+ * Rules: bytes are appended to the current chunk, so calls that arrive together lie together and leave as one write. A
+ * chunk is reused when nothing refers to it: no call that lives in it and no write under way. A request larger than a
+ * quarter of a chunk gets one of its own.
  *
  * Limits: one call that is never answered pins one chunk; `inFlightMax` and `queueMax` bound the calls.
  */
@@ -32,7 +33,9 @@ export class RequestStore {
   #current = new Chunk(CHUNK_BYTES)
   readonly #spare: Chunk[] = []
 
-  /** A chunk with room for `length` more bytes, referred to once more. The caller writes at `chunk.used` and moves it. */
+  /**
+   * A chunk with room for `length` more bytes, referred to once more. The caller writes at `chunk.used` and moves it.
+   */
   take(length: number): Chunk {
     if (length > CHUNK_BYTES / 4) {
       const own = new Chunk(length)

@@ -1,8 +1,8 @@
 /**
  * How many calls may be sent again. Sans-clock.
  *
- * Rules: each call earns `percent` hundredths of a retry, and time earns `perSecond`; at most ten seconds' worth is saved. When a
- * server goes down, retries then add a bounded share to its load instead of doubling it.
+ * Rules: each call earns `percent` hundredths of a retry, and time earns `perSecond`; at most ten seconds' worth is
+ * saved. When a server goes down, retries then add a bounded share to its load instead of doubling it.
  */
 const SAVED_SECONDS_MAX = 10
 

@@ -1,8 +1,8 @@
 /**
  * Which lane a call goes to. Sans-I/O and sans-clock: it sees loads and answers with an index.
  *
- * Rules: a scheduler decides late, for one call at a time, and keeps no call. `Open` asks for one more lane, and the call waits
- * meanwhile; `Wait` leaves it in the queue. It may be replaced: the upstream knows this interface only.
+ * Rules: a scheduler decides late, for one call at a time, and keeps no call. `Open` asks for one more lane, and the
+ * call waits meanwhile; `Wait` leaves it in the queue. It may be replaced: the upstream knows this interface only.
  */
 export interface LaneLoad {
   readonly hasRoom: boolean

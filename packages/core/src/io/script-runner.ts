@@ -1,13 +1,14 @@
 /**
  * Runs one script (handshake, probe, reset) against the bytes and frames of its connection.
  *
- * Rules: sans-I/O and sans-clock. It is told what arrives and says what to send; it never reads a byte that belongs to the next
- * step. Bytes that are already there when TLS is to begin were sent by somebody in the middle, and end it.
+ * Rules: sans-I/O and sans-clock. It is told what arrives and says what to send; it never reads a byte that belongs to
+ * the next step. Bytes that are already there when TLS is to begin were sent by somebody in the middle, and end it.
  *
  * Limits: `stepsMax` steps; `bytesMax` bytes of frames that the script has not asked for yet.
  */
-import type { Script, Step } from '../plugin/script.ts'
+
 import { LocalError, RemoteProtocolError } from '../plugin/errors.ts'
+import type { Script, Step } from '../plugin/script.ts'
 
 export interface ScriptActions {
   send(bytes: Uint8Array): void
@@ -82,7 +83,9 @@ export class ScriptRunner {
     let given = input
     for (;;) {
       if (++this.#steps > this.#stepsMax) {
-        return this.#fail(new RemoteProtocolError(`the handshake did not end within ${this.#stepsMax} steps (scriptStepsMax)`))
+        return this.#fail(
+          new RemoteProtocolError(`the handshake did not end within ${this.#stepsMax} steps (scriptStepsMax)`),
+        )
       }
       let step: IteratorResult<Step, unknown>
       try {

@@ -2,20 +2,21 @@
  * Connections that are lent: to sessions of an application, and to single calls that need a connection to themselves.
  *
  * Rules:
- * 1. A connection has one borrower at a time. It is reset before the next one where a session had it, or where the peer said that
- *    state was left behind; a connection that cannot be reset is closed.
+ * 1. A connection has one borrower at a time. It is reset before the next one where a session had it, or where the peer
+ *    said that state was left behind; a connection that cannot be reset is closed.
  * 2. Lanes and sessions are apart: no session waits for a lane's traffic, and the reverse.
  * 3. Who waits longest is served first. Waiting ends at the deadline.
  *
  * Limits: `sessionsMax` connections; `sessionsIdleMax` kept idle; `queueMax` waiting.
  */
 import type { EventMessage } from '../channel/messages.ts'
-import { describeError, type IoKernelError, LocalError } from '../plugin/errors.ts'
-import type { Endpoint } from '../plugin/discovery.ts'
 import type { Connection } from '../plugin/connection.ts'
+import type { Endpoint } from '../plugin/discovery.ts'
+import { describeError, type IoKernelError, LocalError } from '../plugin/errors.ts'
 import type { UpstreamLimits } from '../shared/limits.ts'
 import type { Attachment } from './attachment.ts'
 import { type Call, CallList, CallState } from './call.ts'
+import type { OpenedConnection } from './connection-factory.ts'
 import type { IoEnvironment, Timer } from './environment.ts'
 import type { ConnectionOwner, LiveConnection } from './live-connection.ts'
 import type { Settlement } from './settlement.ts'
@@ -27,7 +28,7 @@ export interface SessionHost {
   readonly authority: string
   /** Where to open one; undefined while the upstream has no address that works. */
   endpoint(): Endpoint | undefined
-  open(endpoint: Endpoint, owner: ConnectionOwner): { readonly connection: LiveConnection; readonly protocol: Connection }
+  open(endpoint: Endpoint, owner: ConnectionOwner): OpenedConnection
   onPush(connection: LiveConnection, bytes: Buffer, start: number, end: number): void
   /** A connection could not be opened: the upstream counts it and calls `pump` when it is worth another try. */
   onOpenFailed(connection: LiveConnection, error: IoKernelError): void
@@ -164,7 +165,8 @@ export class SessionPool implements ConnectionOwner {
     for (const connection of [...this.#connections.keys()]) connection.destroy(error)
   }
 
-  // ---- ConnectionOwner -----------------------------------------------------------------------------------------------
+  // ---- ConnectionOwner
+  // -----------------------------------------------------------------------------------------------
 
   onReady(connection: LiveConnection): void {
     this.#opening.delete(connection)
@@ -256,7 +258,12 @@ export class SessionPool implements ConnectionOwner {
 const GIVEN_BACK = new LocalError('SESSION_CLOSED', 'the session was given back')
 
 /** Ends what a lost connection owes, for connections whose calls are never sent again. */
-export function failUnanswered(connection: LiveConnection, error: IoKernelError, settlement: Settlement, nowMs: number): void {
+export function failUnanswered(
+  connection: LiveConnection,
+  error: IoKernelError,
+  settlement: Settlement,
+  nowMs: number,
+): void {
   const unsent = describeError(error, { sent: 'no' })
   const maybe = describeError(error, { sent: 'maybe' })
   let fresh = false

@@ -1,9 +1,10 @@
 /**
  * How a call ends on the I/O thread: the only place that says anything final about one.
  *
- * Rules: each call is finished exactly once, by `reply`, by `fail` or by `discard`; then its memory, its place on the wheel and its
- * object are given back. A call that was written and is settled before its reply came (`settleEarly`) becomes a tombstone: it keeps
- * its place in the connection's order, what comes for it is dropped, and `finishTombstone` frees its slot.
+ * Rules: each call is finished exactly once, by `reply`, by `fail` or by `discard`; then its memory, its place on the
+ * wheel and its object are given back. A call that was written and is settled before its reply came (`settleEarly`)
+ * becomes a tombstone: it keeps its place in the connection's order, what comes for it is dropped, and
+ * `finishTombstone` frees its slot.
  */
 import type { ErrorDescription } from '../plugin/errors.ts'
 import { assert } from '../shared/assert.ts'

@@ -1,10 +1,10 @@
 /**
  * The I/O thread: what the worker runs.
  *
- * Rules: it answers once, READY or everything that is wrong; after that the port carries doorbells only, and all that has an order goes
- * through the rings. It ends when it is terminated: draining and closing are asked for by records.
+ * Rules: it answers once, READY or everything that is wrong; after that the port carries doorbells only, and all that
+ * has an order goes through the rings. It ends when it is terminated: draining and closing are asked for by records.
  */
-import { parentPort, type MessagePort, workerData } from 'node:worker_threads'
+import { type MessagePort, parentPort, workerData } from 'node:worker_threads'
 import { type ChannelMemory, ioEnd } from '../channel/channel.ts'
 import { assert } from '../shared/assert.ts'
 import type { KernelLimits } from '../shared/limits.ts'

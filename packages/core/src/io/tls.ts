@@ -1,11 +1,11 @@
 /**
  * TLS over an open socket: the only file that imports `node:tls`.
  *
- * Rules: certificates are verified unless the caller said `rejectUnauthorized: false`; the name checked and sent (SNI) is the
- * one the application wrote, not the address it resolved to.
+ * Rules: certificates are verified unless the caller said `rejectUnauthorized: false`; the name checked and sent (SNI)
+ * is the one the application wrote, not the address it resolved to.
  */
 import type { Duplex } from 'node:stream'
-import { connect, type ConnectionOptions, type TLSSocket } from 'node:tls'
+import { type ConnectionOptions, connect, type TLSSocket } from 'node:tls'
 import type { TlsOptions } from '../plugin/protocol.ts'
 import { isAddress } from '../shared/address.ts'
 

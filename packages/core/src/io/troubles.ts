@@ -1,8 +1,8 @@
 /**
  * One line for people when an upstream is down and nobody listens.
  *
- * Rules: at most one line in `LINE_EVERY_MS` for each upstream, and one when it is back. A listener means that the application reports by
- * itself.
+ * Rules: at most one line in `LINE_EVERY_MS` for each upstream, and one when it is back. A listener means that the
+ * application reports by itself.
  */
 import type { IoEnvironment } from './environment.ts'
 

@@ -3,36 +3,34 @@
  *
  * Rules:
  * 1. The queue lives here, not in the server: a call is bound to a lane as late as possible, by the scheduler.
- * 2. When the name moves: connect and handshake the new address, switch, drain the old. No call that is not yet written fails.
- * 3. When a lane is lost: what was not written goes to the next one, unnoticed; what was written fails as `maybe`, or is sent again where the
- *    call is idempotent and the retry budget allows.
+ * 2. When the name moves: connect and handshake the new address, switch, drain the old. No call that is not yet written
+ *    fails.
+ * 3. When a lane is lost: what was not written goes to the next one, unnoticed; what was written fails as `maybe`, or
+ *    is sent again where the call is idempotent and the retry budget allows.
  * 4. A back-off is reset by a handshake, not by a connect.
- * 5. While there is nobody to ask, calls wait for their deadline in a bounded queue (`whenDown: 'wait'`) or fail at once. After a refusal
- *    (password, permission) they fail with that refusal.
+ * 5. While there is nobody to ask, calls wait for their deadline in a bounded queue (`whenDown: 'wait'`) or fail at
+ *    once. After a refusal (password, permission) they fail with that refusal.
  */
 import type { UpstreamConfiguration } from '../channel/messages.ts'
 import { CallFlag } from '../channel/records.ts'
-import { describeError, IoKernelError, LocalError, RefusedError, RemoteError } from '../plugin/errors.ts'
 import type { Cloneable } from '../plugin/cloneable.ts'
-import type { Connection, IoProtocol, Place } from '../plugin/connection.ts'
+import type { IoProtocol } from '../plugin/connection.ts'
 import type { Endpoint } from '../plugin/discovery.ts'
+import { describeError, type IoKernelError, LocalError, RefusedError, RemoteError } from '../plugin/errors.ts'
 import type { UpstreamState, UpstreamStatus } from '../plugin/protocol.ts'
 import { type Call, CallList, CallState } from './call.ts'
 import type { Client } from './client.ts'
+import { ConnectionFactory, type FactoryServices, type OpenedConnection } from './connection-factory.ts'
 import { Credentials } from './credentials.ts'
 import { EndpointSet } from './endpoint-set.ts'
 import type { IoEnvironment, Timer } from './environment.ts'
 import { InterestHub } from './interest-hub.ts'
-import { type ConnectionOwner, type ConnectionServices, LiveConnection, type Purpose } from './live-connection.ts'
+import type { ConnectionOwner, LiveConnection, Purpose } from './live-connection.ts'
 import { Monitor } from './monitor.ts'
 import { RetryBudget } from './retry-budget.ts'
 import { Choice, oneLane, pool, type Scheduler } from './scheduler.ts'
 import { SessionPool } from './session-pool.ts'
 import { Troubles } from './troubles.ts'
-
-export interface UpstreamServices extends ConnectionServices {
-  nextConnectionId(): number
-}
 
 /** RFC 8305 section 5: the next address is tried when the one before has not answered for this long. */
 const ATTEMPT_DELAY_MS = 250
@@ -45,8 +43,7 @@ export class Upstream implements ConnectionOwner {
   readonly credentials: Credentials
   /** Stops the name watch; set by who started it. */
   onClose: (() => void) | undefined
-  readonly #protocol: IoProtocol<Cloneable>
-  readonly #services: UpstreamServices
+  readonly #services: FactoryServices
   readonly #environment: IoEnvironment
   readonly #endpoints: EndpointSet
   readonly #scheduler: Scheduler
@@ -56,8 +53,7 @@ export class Upstream implements ConnectionOwner {
   readonly #parked = new CallList()
   readonly #monitor: Monitor
   readonly #troubles: Troubles
-  readonly #facts = new Map<LiveConnection, Cloneable>()
-  readonly #connections = new Set<LiveConnection>()
+  readonly #factory: ConnectionFactory
   #lanes: LiveConnection[] = []
   readonly #opening = new Set<LiveConnection>()
   #asking = 0
@@ -69,11 +65,11 @@ export class Upstream implements ConnectionOwner {
   #told: UpstreamState = { status: 'connecting', endpoints: [], reason: undefined }
   #closed = false
 
-  constructor(configuration: UpstreamConfiguration, protocol: IoProtocol<Cloneable>, services: UpstreamServices) {
+  constructor(configuration: UpstreamConfiguration, protocol: IoProtocol<Cloneable>, services: FactoryServices) {
     this.configuration = configuration
-    this.#protocol = protocol
     this.#services = services
     this.#environment = services.environment
+    this.#factory = new ConnectionFactory(configuration, protocol, services, () => this.#attachments())
     const { limits, lanes, authority } = configuration
     this.#endpoints = new EndpointSet(limits.reconnectMinMs, limits.reconnectMaxMs)
     this.#scheduler = lanes === 'one' ? oneLane : pool(limits.lanesMax)
@@ -100,22 +96,24 @@ export class Upstream implements ConnectionOwner {
       watched: () => this.#lanes[0]?.endpoint,
       lanes: () => this.#lanes,
       open: (endpoint, owner) => this.#open('monitor', endpoint, owner),
-      giveUp: (lane, reason) => lane.destroy(new RemoteError('LANE_SILENT', `${authority} at ${lane.endpoint.id}: ${reason}`)),
+      giveUp: (lane, reason) =>
+        lane.destroy(new RemoteError('LANE_SILENT', `${authority} at ${lane.endpoint.id}: ${reason}`)),
     })
   }
 
   /** Bytes were handed to a socket and have not left. */
   get hasUnsent(): boolean {
-    return [...this.#connections].some((connection) => connection.unsentBytes > 0)
+    return this.#factory.hasUnsent
   }
 
   addClient(client: Client): void {
     this.clients.add(client)
-    for (const [connection, facts] of this.#facts) client.attachment.event({ type: 'facts', id: connection.id, facts })
+    this.#factory.introduceAll(client.attachment)
     client.attachment.event({ type: 'state', target: client.target, state: this.#told })
   }
 
-  // ---- Calls ---------------------------------------------------------------------------------------------------------
+  // ---- Calls
+  // ---------------------------------------------------------------------------------------------------------
 
   submit(call: Call, nowMs: number): void {
     if ((call.flags & CallFlag.Exclusive) !== 0) {
@@ -138,7 +136,8 @@ export class Upstream implements ConnectionOwner {
     if (this.#queue.first !== undefined) this.#pump()
   }
 
-  // ---- Names ---------------------------------------------------------------------------------------------------------
+  // ---- Names
+  // ---------------------------------------------------------------------------------------------------------
 
   onEndpoints(endpoints: readonly Endpoint[]): void {
     if (this.#closed) return
@@ -155,7 +154,8 @@ export class Upstream implements ConnectionOwner {
     this.#failIfDown()
   }
 
-  // ---- ConnectionOwner of the lanes ----------------------------------------------------------------------------------
+  // ---- ConnectionOwner of the lanes
+  // ----------------------------------------------------------------------------------
 
   onReady(connection: LiveConnection): void {
     this.#opening.delete(connection)
@@ -207,11 +207,13 @@ export class Upstream implements ConnectionOwner {
     call.state = CallState.Queued
     // Not in the same breath: the peer has just said that it cannot.
     this.#parked.push(call)
-    if (this.#parked.count === 1) this.#environment.after(this.configuration.limits.reconnectMinMs, () => this.#unpark())
+    if (this.#parked.count === 1)
+      this.#environment.after(this.configuration.limits.reconnectMinMs, () => this.#unpark())
     return true
   }
 
-  // ---- End -----------------------------------------------------------------------------------------------------------
+  // ---- End
+  // -----------------------------------------------------------------------------------------------------------
 
   /** Nobody uses it any more, or the kernel closes. What is left is rejected. */
   close(error: IoKernelError): void {
@@ -223,11 +225,12 @@ export class Upstream implements ConnectionOwner {
     this.#failQueue(error)
     this.sessions.close(error)
     this.interests.close(error)
-    for (const connection of [...this.#connections]) connection.destroy(error)
+    this.#factory.closeAll(error)
     this.#tellState()
   }
 
-  // ---- Lanes ---------------------------------------------------------------------------------------------------------
+  // ---- Lanes
+  // ---------------------------------------------------------------------------------------------------------
 
   #pump(): void {
     const nowMs = this.#environment.nowMs()
@@ -310,7 +313,9 @@ export class Upstream implements ConnectionOwner {
 
   /** Lanes to addresses that the name no longer stands for: they drain once there is another. */
   #retireStale(): void {
-    const reason = new LocalError('ADDRESS_GONE', `${this.configuration.authority} moved to other addresses`, { sent: 'maybe' })
+    const reason = new LocalError('ADDRESS_GONE', `${this.configuration.authority} moved to other addresses`, {
+      sent: 'maybe',
+    })
     if (!this.#lanes.some((lane) => this.#isCurrent(lane.endpoint.id))) return
     const stale = this.#lanes.filter((lane) => !this.#isCurrent(lane.endpoint.id))
     this.#lanes = this.#lanes.filter((lane) => this.#isCurrent(lane.endpoint.id))
@@ -349,41 +354,8 @@ export class Upstream implements ConnectionOwner {
     return true
   }
 
-  #open(purpose: Purpose, endpoint: Endpoint, owner: ConnectionOwner): { connection: LiveConnection; protocol: Connection } {
-    const { configuration } = this
-    const { tls, limits, name, authority } = configuration
-    const protocol = newConnection(this.#protocol, configuration.io, {
-      side: 'client',
-      purpose,
-      endpoint,
-      encrypted: tls !== undefined && tls.mode !== 'negotiated',
-      credentials: this.credentials.last,
-      random: (length) => this.#environment.random(length),
-    })
-    const watched: ConnectionOwner = {
-      onReady: (each) => this.#introduce(each, owner),
-      onClosed: (each, error) => {
-        this.#connections.delete(each)
-        if (this.#facts.delete(each)) for (const attachment of this.#attachments()) attachment.event({ type: 'facts-gone', id: each.id })
-        owner.onClosed(each, error)
-      },
-      onProgress: (each) => owner.onProgress(each),
-      onPush: (each, bytes, start, end) => owner.onPush(each, bytes, start, end),
-      onStray: (each, bytes, start, end, flags) => owner.onStray(each, bytes, start, end, flags),
-      onNotExecuted: (each, call) => owner.onNotExecuted(each, call),
-    }
-    const host = hostOf(name.target)
-    const settings = { id: this.#services.nextConnectionId(), purpose, endpoint, host, tls, authority, limits, protocol }
-    const connection = new LiveConnection(settings, watched, this.#services, false)
-    this.#connections.add(connection)
-    return { connection, protocol }
-  }
-
-  /** Replies are decoded with the facts of their connection: they travel ahead of the first reply. */
-  #introduce(connection: LiveConnection, owner: ConnectionOwner): void {
-    this.#facts.set(connection, connection.facts)
-    for (const attachment of this.#attachments()) attachment.event({ type: 'facts', id: connection.id, facts: connection.facts })
-    owner.onReady(connection)
+  #open(purpose: Purpose, endpoint: Endpoint, owner: ConnectionOwner): OpenedConnection {
+    return this.#factory.open(purpose, endpoint, this.credentials.last, owner)
   }
 
   *#attachments(): Generator<Client['attachment']> {
@@ -401,7 +373,8 @@ export class Upstream implements ConnectionOwner {
     return this.#endpoints.has(endpointId)
   }
 
-  // ---- Credentials, state and refusals -------------------------------------------------------------------------------
+  // ---- Credentials, state and refusals
+  // -------------------------------------------------------------------------------
 
   #withCredentials(then: (failure: LocalError | undefined) => void): void {
     if (!this.configuration.asksCredentials) return then(undefined)
@@ -441,7 +414,8 @@ export class Upstream implements ConnectionOwner {
 
   /** Why a call that cannot be written now should not wait; undefined when it should. */
   #reasonToFail(): IoKernelError | undefined {
-    if (this.#lanes.length > 0) return this.#queue.count >= this.configuration.limits.queueMax ? this.#queueFull() : undefined
+    if (this.#lanes.length > 0)
+      return this.#queue.count >= this.configuration.limits.queueMax ? this.#queueFull() : undefined
     if (this.#refusal !== undefined) return this.#refusal
     if (this.configuration.whenDown === 'fail' && this.#status() === 'down') return this.#down()
     return this.#queue.count >= this.configuration.limits.queueMax ? this.#queueFull() : undefined
@@ -457,7 +431,8 @@ export class Upstream implements ConnectionOwner {
     const described = describeError(error, { sent: 'no' })
     const nowMs = this.#environment.nowMs()
     for (const list of [this.#queue, this.#parked]) {
-      for (let call = list.shift(); call !== undefined; call = list.shift()) this.#services.settlement.fail(call, described, nowMs)
+      for (let call = list.shift(); call !== undefined; call = list.shift())
+        this.#services.settlement.fail(call, described, nowMs)
     }
   }
 
@@ -471,29 +446,10 @@ export class Upstream implements ConnectionOwner {
 
   #queueFull(): LocalError {
     const { authority, limits } = this.configuration
-    return new LocalError('QUEUE_LIMIT', `${limits.queueMax} calls already wait for ${authority} (queueMax)`, { upstream: authority })
+    return new LocalError('QUEUE_LIMIT', `${limits.queueMax} calls already wait for ${authority} (queueMax)`, {
+      upstream: authority,
+    })
   }
 }
 
 const NONE: ReadonlySet<string> = new Set()
-
-/** A plugin that cannot make a connection fails its handshake: one way for every failure. */
-function newConnection(protocol: IoProtocol<Cloneable>, io: Cloneable, place: Place): Connection {
-  try {
-    return protocol.connection(io, place)
-  } catch (error) {
-    return {
-      // biome-ignore lint/correctness/useYield: a script that fails before its first step.
-      *handshake() {
-        throw error
-      },
-      scan: () => 0,
-    }
-  }
-}
-
-/** The first name of a target, without port: what certificates are checked against. */
-function hostOf(target: string): string {
-  const first = (target.split(',', 1)[0] as string).trim()
-  return first.replace(/^\[([^\]]+)\].*$/, '$1').replace(/^([^:]+):\d+$/, '$1')
-}

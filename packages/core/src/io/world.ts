@@ -1,7 +1,9 @@
 /**
- * The real world for the I/O side: clock, timers, sockets, random numbers, stderr. The only file of `io/` that reaches for them.
+ * The real world for the I/O side: clock, timers, sockets, random numbers, stderr. The only file of `io/` that reaches
+ * for them.
  *
- * Rules: logging writes to the file descriptor directly, because a worker's `console` waits for the application thread, which may hang.
+ * Rules: logging writes to the file descriptor directly, because a worker's `console` waits for the application thread,
+ * which may hang.
  */
 import { randomBytes } from 'node:crypto'
 import { writeSync } from 'node:fs'

@@ -1,19 +1,20 @@
 /**
  * What one application thread has open: upstreams, sessions and interests by number, over the exchange of the moment.
  *
- * Rules: numbers are given here and mean nothing elsewhere. When the I/O thread is replaced, the same objects go on over a new exchange:
- * upstreams and interests are announced again (interests see a gap), sessions are lost.
+ * Rules: numbers are given here and mean nothing elsewhere. When the I/O thread is replaced, the same objects go on
+ * over a new exchange: upstreams and interests are announced again (interests see a gap), sessions are lost.
  */
-import { TARGETS_MAX } from '../channel/records.ts'
+
+import type { ChannelEnd } from '../channel/channel.ts'
 import type { EventMessage, UpstreamConfiguration } from '../channel/messages.ts'
+import { TARGETS_MAX } from '../channel/records.ts'
 import { type IoKernelError, LocalError, rebuildError } from '../plugin/errors.ts'
 import type { KernelLimits } from '../shared/limits.ts'
 import { Exchange } from './exchange.ts'
-import type { KeepAlive } from './keep-alive.ts'
 import type { InterestEntry } from './interests.ts'
+import type { KeepAlive } from './keep-alive.ts'
 import type { SessionEntry } from './link.ts'
 import type { UpstreamEntry } from './upstream.ts'
-import type { ChannelEnd } from '../channel/channel.ts'
 
 /** Numbers for things that come and go; the smallest free one is given, so that 16 bits suffice. */
 export class Numbered<Entry> {
@@ -23,7 +24,10 @@ export class Numbered<Entry> {
   add(entry: Entry): number {
     const number = this.#free.pop() ?? this.#entries.length
     if (number > TARGETS_MAX) {
-      throw new LocalError('TOO_MANY_TARGETS', `more than ${TARGETS_MAX} upstreams, sessions or interests are open at once`)
+      throw new LocalError(
+        'TOO_MANY_TARGETS',
+        `more than ${TARGETS_MAX} upstreams, sessions or interests are open at once`,
+      )
     }
     this.#entries[number] = entry
     return number

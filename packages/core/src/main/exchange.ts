@@ -2,20 +2,26 @@
  * The application end of a channel: turns calls into records and records into settled promises.
  *
  * Rules:
- * 1. Every call that is accepted settles exactly once: by a record of the I/O thread, by `lose`, or here while it still waits for room.
+ * 1. Every call that is accepted settles exactly once: by a record of the I/O thread, by `lose`, or here while it still
+ *    waits for room.
  * 2. Nothing is published of a request whose `encode` threw.
  * 3. The thread never waits here. A full ring makes requests wait in the backlog; a full table refuses them.
  * 4. A reply that is in the ring beats an abort that fires now: the ring is drained first.
  *
- * Theory of operation: `call` encodes straight into the ring. `drain` runs when the doorbell rings, and by itself for a short while
- * after a call when replies have lately come that fast (`pollUsMax`): looking is cheaper than being woken. When it finds nothing
- * any more it announces sleep. It gives the event loop back after `drainMsMax`.
+ * Theory of operation: `call` encodes straight into the ring. `drain` runs when the doorbell rings, and by itself for a
+ * short while after a call when replies have lately come that fast (`pollUsMax`): looking is cheaper than being woken.
+ * When it finds nothing any more it announces sleep. It gives the event loop back after `drainMsMax`.
  *
  * Limits: `inFlightMax` slots, `pendingBytesMax`.
  */
-import { Backlog } from '../channel/backlog.ts'
 import type { ChannelEnd } from '../channel/channel.ts'
-import { type ControlMessage, decodeErrorDescription, decodeEvent, encodeMessage, type EventMessage } from '../channel/messages.ts'
+import {
+  type ControlMessage,
+  decodeErrorDescription,
+  decodeEvent,
+  type EventMessage,
+  encodeMessage,
+} from '../channel/messages.ts'
 import {
   CallFlag,
   Completion,
@@ -37,7 +43,9 @@ import { AbortedError, DeadlineError, type IoKernelError, LocalError, rebuildErr
 import type { CallOptions } from '../plugin/protocol.ts'
 import { nowMs } from '../shared/clock.ts'
 import type { KernelLimits } from '../shared/limits.ts'
+import { Poller } from './poller.ts'
 import { type AnyOperation, type CallSlot, CallSlots } from './slots.ts'
+import { UnsentRequests } from './unsent.ts'
 
 /** Room asked for before the length of a request is known; a longer one spills into private memory and is copied. */
 const OPEN_BYTES = 2048
@@ -64,9 +72,7 @@ export class Exchange {
   readonly #end: ChannelEnd
   readonly #host: ExchangeHost
   readonly #slots: CallSlots
-  readonly #pending: Backlog
-  /** Calls in the backlog that have not begun to leave, and since when. */
-  readonly #unsent = new Map<number, { readonly sinceMs: number; readonly deadlineMs: number }>()
+  readonly #unsent: UnsentRequests
   readonly #writer: ByteWriter
   readonly #scratch: Buffer
   readonly #facts = new Map<number, Cloneable>()
@@ -76,18 +82,18 @@ export class Exchange {
   #busy = false
   #draining = false
   #lost: IoKernelError | undefined
-  /** The poll under way: a setImmediate is scheduled. */
-  #polling = false
-  #pollUntilMs = 0
-  /** How long replies take, as a moving average in microseconds: decides whether polling is worth it. */
-  #replyUs = 0
-  readonly #pollTurn = (): void => this.#poll()
+  readonly #poller: Poller
 
   constructor(end: ChannelEnd, host: ExchangeHost) {
     this.#end = end
     this.#host = host
     this.#slots = new CallSlots(host.limits.inFlightMax)
-    this.#pending = new Backlog(end.out, () => end.wakeReader())
+    this.#unsent = new UnsentRequests(end.out, host.limits.pendingBytesMax, () => end.wakeReader())
+    this.#poller = new Poller(end.in, host.limits.pollUsMax, {
+      take: () => this.#takeAndFlush(),
+      isWaited: () => this.#slots.waiting > 0,
+      onRest: () => this.#onRest(),
+    })
     this.#scratch = Buffer.allocUnsafe(OPEN_BYTES)
     this.#writer = new ByteWriter(0, 1 << 30)
   }
@@ -99,7 +105,7 @@ export class Exchange {
 
   /** True while the I/O thread owes this one anything: answers, or the taking of records. */
   get owed(): boolean {
-    return this.#slots.taken > 0 || !this.#end.out.isEmpty() || !this.#pending.isEmpty
+    return this.#slots.taken > 0 || !this.#end.out.isEmpty() || !this.#unsent.isEmpty
   }
 
   /** Position of the I/O thread in the submission ring: moves as long as it makes progress. */
@@ -122,24 +128,26 @@ export class Exchange {
     if (signal?.aborted === true) throw abortedBefore(signal)
     const out = this.#end.out
     const writer = this.#writer
-    const offset = this.#pending.isEmpty ? out.begin(OPEN_BYTES) : -1
+    const offset = this.#unsent.isEmpty ? out.begin(OPEN_BYTES) : -1
     if (offset === -1) writer.lend(this.#scratch, 0, this.#scratch.length)
     else writer.lend(out.bytes, offset + HEADER_BYTES, out.payloadLimit())
     writer.lengthMax = requestBytesMax
     const hint = operation.encode(writer, args)
+    const direct = offset !== -1 && !writer.spilled
+    if (!direct) this.#unsent.assertRoom(writer.length)
     const call = this.#slots.take()
     if (call === undefined) throw tooManyInFlight(this.#host.limits.inFlightMax)
     call.operation = operation
     call.args = args
     call.options = options
     if (options !== undefined) this.#observe(call, options)
-    if (offset !== -1 && !writer.spilled) {
+    if (direct) {
       this.#publish(offset, call.id, packKind(Submission.Request, flags, target), hint, deadlineMs, writer.length)
     } else {
       this.#defer(call, packKind(Submission.Request, flags, target), hint, deadlineMs)
     }
     if (!this.#busy) this.#setBusy(true)
-    this.#startPolling()
+    this.#poller.begin()
     return new Promise((resolve, reject) => {
       call.resolve = resolve
       call.reject = reject
@@ -149,20 +157,15 @@ export class Exchange {
   /** Sends a control message, in order with the calls around it. */
   control(message: ControlMessage): void {
     if (this.#lost !== undefined) return
-    this.#enqueue(packKind(Submission.Control, 0, 0), 0, 0, 0, encodeMessage(message))
-    this.#pending.flush()
+    this.#unsent.add(packKind(Submission.Control, 0, 0), 0, 0, 0, encodeMessage(message))
+    this.#flushUnsent()
   }
 
   /** Settles what has arrived. Called by the doorbell; harmless at any time. */
   drain(): void {
     if (this.#draining) return
-    this.#draining = true
     this.#end.in.wake()
-    const found = this.#take()
-    this.#draining = false
-    if (!this.#pending.isEmpty) this.#flushPending()
-    if (found) this.#pollUntilMs = nowMs() + this.#pollBudgetMs()
-    if (!this.#polling) this.#rest(found)
+    this.#poller.drained(this.#takeAndFlush())
   }
 
   /** Waits in shared memory, for a process that is about to exit. False when the time ran out. */
@@ -209,59 +212,22 @@ export class Exchange {
 
   #defer(call: CallSlot, kind: number, hint: number, deadlineMs: number): void {
     const writer = this.#writer
-    if (!this.#pending.isEmpty && this.#pending.bytes + writer.length > this.#host.limits.pendingBytesMax) {
-      this.#slots.settle(call)
-      this.#slots.free(call)
-      throw tooMuchPending(this.#pending.bytes)
-    }
     // Spilled memory is the writer's own and it will not touch it again; everything else is lent and copied.
     const payload = writer.spilled ? writer.written() : Buffer.from(writer.written())
-    this.#unsent.set(call.id, { sinceMs: nowMs(), deadlineMs })
-    this.#enqueue(kind, call.id, hint, deadlineMs, payload)
-    this.#flushPending()
+    this.#unsent.addCall(kind, call.id, hint, deadlineMs, payload)
+    this.#flushUnsent()
   }
 
-  /** Cuts what is longer than a record into pieces. The first says the total. */
-  #enqueue(kind: number, callId: number, hint: number, deadlineMs: number, payload: Uint8Array): void {
-    const max = this.#end.out.payloadMax
-    const total = payload.length
-    this.#pending.push({ kind, call: callId, a: hint, b: deadlineMs, c: total, time: 0, payload: payload.subarray(0, max) })
-    const piece = packKind(Submission.Piece, 0, 0)
-    for (let at = max; at < total; at += max) {
-      this.#pending.push({ kind: piece, call: callId, a: 0, b: 0, c: 0, time: 0, payload: payload.subarray(at, at + max) })
-    }
+  #flushUnsent(): void {
+    this.#unsent.flush((callId) => {
+      this.#rejectUnsent(callId, new DeadlineError(NEVER_LEFT, 'kernel-busy', { sent: 'no' }))
+    })
   }
 
-  #flushPending(): void {
-    if (this.#unsent.size > 0) this.#expireUnsent()
-    if (this.#pending.flush()) this.#unsent.clear()
-  }
-
-  /** The I/O thread keeps deadlines, but it cannot know of calls that have not reached it. */
-  #expireUnsent(): void {
-    const now = nowMs()
-    for (const [callId, { sinceMs, deadlineMs }] of this.#unsent) {
-      if (deadlineMs === 0 || now - sinceMs < deadlineMs) continue
-      this.#rejectUnsent(
-        callId,
-        new DeadlineError('the deadline passed before the request could be handed to the I/O thread: the channel was full', 'kernel-busy', {
-          sent: 'no',
-        }),
-      )
-    }
-  }
-
-  /** Settles a call that still waits whole in the backlog. False when it has begun to leave. */
+  /** Settles a call that still waits whole on this thread. False when it has begun to leave. */
   #rejectUnsent(callId: number, error: IoKernelError): boolean {
     const call = this.#slots.find(callId)
-    if (call === undefined || !call.waiting || !this.#unsent.delete(callId)) return false
-    let first = false
-    this.#pending.withdraw((record) => {
-      if (record.call !== callId) return false
-      if (kindOf(record.kind) === Submission.Request) first = true
-      return first
-    })
-    if (!first) return false
+    if (call?.waiting !== true || !this.#unsent.withdraw(callId)) return false
     this.#reject(call, error)
     this.#slots.free(call)
     return true
@@ -280,11 +246,19 @@ export class Exchange {
     const call = this.#slots.find(callId)
     if (call === undefined || !call.waiting) return
     if (this.#rejectUnsent(callId, abortedBefore(call.options?.signal))) return
-    this.#enqueue(packKind(Submission.Cancel, 0, 0), callId, 0, 0, EMPTY)
-    this.#flushPending()
+    this.#unsent.add(packKind(Submission.Cancel, 0, 0), callId, 0, 0, EMPTY)
+    this.#flushUnsent()
   }
 
   // ---- Completion ------------------------------------------------------------------------------------------------
+
+  #takeAndFlush(): boolean {
+    this.#draining = true
+    const found = this.#take()
+    this.#draining = false
+    if (!this.#unsent.isEmpty) this.#flushUnsent()
+    return found
+  }
 
   /** Takes records until there are none or the time is over. True when there was any. */
   #take(): boolean {
@@ -322,8 +296,7 @@ export class Exchange {
       view.start = start
       view.end = start + (words[at] as number)
       if (call.pieces !== undefined) this.#assemble(call, view)
-      const upstreamUs = words[at + WORD_C] as number
-      this.#replyUs += (upstreamUs - this.#replyUs) / 8
+      this.#poller.replyTook(words[at + WORD_C] as number)
       this.#resolve(call, this.#factsOf(words[at + WORD_A] as number), offset, at)
     }
     this.#slots.free(call)
@@ -431,48 +404,8 @@ export class Exchange {
     if (this.#factsId === id) this.#factsId = -1
   }
 
-  // ---- Sleeping and polling --------------------------------------------------------------------------------------
-
-  #pollBudgetMs(): number {
-    // Twice the usual reply time, if that is short enough to be worth looking instead of sleeping.
-    const budgetUs = 2 * this.#replyUs + 20
-    return budgetUs <= this.#host.limits.pollUsMax ? budgetUs / 1000 : 0
-  }
-
-  #startPolling(): void {
-    if (this.#polling) return
-    const budgetMs = this.#pollBudgetMs()
-    if (budgetMs === 0) return
-    this.#pollUntilMs = nowMs() + budgetMs
-    this.#polling = true
-    this.#end.in.wake()
-    setImmediate(this.#pollTurn)
-  }
-
-  #poll(): void {
-    this.#draining = true
-    const found = this.#take()
-    this.#draining = false
-    if (!this.#pending.isEmpty) this.#flushPending()
-    const now = nowMs()
-    if (found) this.#pollUntilMs = now + this.#pollBudgetMs()
-    if (this.#slots.waiting > 0 && now < this.#pollUntilMs) {
-      setImmediate(this.#pollTurn)
-      return
-    }
-    this.#polling = false
-    this.#rest(found)
-  }
-
-  /** Sleeps if there is nothing to do, or comes back in the next turn of the event loop. */
-  #rest(found: boolean): void {
-    if (found || !this.#end.in.sleep()) {
-      // Answers resolved in this turn usually lead to new calls: look once more before announcing sleep.
-      this.#polling = true
-      setImmediate(this.#pollTurn)
-      return
-    }
-    if (this.#slots.waiting === 0 && this.#pending.isEmpty && this.#busy) this.#setBusy(false)
+  #onRest(): void {
+    if (this.#slots.waiting === 0 && this.#unsent.isEmpty) this.#setBusy(false)
   }
 
   #setBusy(busy: boolean): void {
@@ -483,18 +416,12 @@ export class Exchange {
 }
 
 const EMPTY = new Uint8Array(0)
+const NEVER_LEFT = 'the deadline passed before the request could be handed to the I/O thread: the channel was full'
 
 function tooManyInFlight(max: number): LocalError {
   return new LocalError(
     'IN_FLIGHT_LIMIT',
     `${max} calls are in flight (inFlightMax): await some of them, or raise the limit in createKernel({ limits })`,
-  )
-}
-
-function tooMuchPending(bytes: number): LocalError {
-  return new LocalError(
-    'PENDING_BYTES_LIMIT',
-    `requests of ${bytes} bytes already wait for the I/O thread (pendingBytesMax): send less at once, or raise the limit in createKernel({ limits })`,
   )
 }
 

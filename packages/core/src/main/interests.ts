@@ -1,8 +1,8 @@
 /**
  * Interests of this thread: who is called when a push arrives.
  *
- * Rules: handlers run in the AsyncLocalStorage context of the one who asked; what they throw is reported as an uncaught exception and
- * never disturbs the drain. A push longer than a record arrives in pieces and is delivered whole.
+ * Rules: handlers run in the AsyncLocalStorage context of the one who asked; what they throw is reported as an uncaught
+ * exception and never disturbs the drain. A push longer than a record arrives in pieces and is delivered whole.
  */
 import { AsyncResource } from 'node:async_hooks'
 import type { Cloneable } from '../plugin/cloneable.ts'

@@ -1,7 +1,8 @@
 /**
  * Keeps the process alive while somebody waits for the I/O thread, and only then.
  *
- * Rules: every reason is counted; the handle (a port, or a timer inline) is referenced while there is one. An idle kernel has none.
+ * Rules: every reason is counted; the handle (a port, or a timer inline) is referenced while there is one. An idle
+ * kernel has none.
  */
 import { assert } from '../shared/assert.ts'
 

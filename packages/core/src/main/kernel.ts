@@ -1,12 +1,13 @@
 /**
  * The kernel as an application sees it.
  *
- * Rules: one kernel owns one I/O thread and this thread's attachment to it. It starts the thread, replaces it when it dies or makes no
- * progress (under a budget), and closes it: first letting what is in flight finish, then by force at the deadline.
+ * Rules: one kernel owns one I/O thread and this thread's attachment to it. It starts the thread, replaces it when it
+ * dies or makes no progress (under a budget), and closes it: first letting what is in flight finish, then by force at
+ * the deadline.
  *
- * Theory of operation of the watchdog: while the I/O thread owes an answer, a timer looks twice within `stallTimeoutMs` whether it
- * has taken anything from the ring; a `ping` gives it something to take when it is merely waiting for a peer. A thread that
- * takes nothing hangs (a framer in a loop): its calls are rejected and it is replaced.
+ * Theory of operation of the watchdog: while the I/O thread owes an answer, a timer looks twice within `stallTimeoutMs`
+ * whether it has taken anything from the ring; a `ping` gives it something to take when it is merely waiting for a
+ * peer. A thread that takes nothing hangs (a framer in a loop): its calls are rejected and it is replaced.
  */
 import type { Cloneable } from '../plugin/cloneable.ts'
 import { type IoKernelError, LocalError, RemoteError } from '../plugin/errors.ts'
@@ -14,7 +15,7 @@ import type { Protocol } from '../plugin/protocol.ts'
 import { nowMs } from '../shared/clock.ts'
 import { type KernelLimits, UPSTREAM_LIMITS, type UpstreamLimits, type UpstreamOptions } from '../shared/limits.ts'
 import { Attachment } from './attachment.ts'
-import { type KernelDescription, describeKernel } from './describe.ts'
+import { describeKernel, type KernelDescription } from './describe.ts'
 import { KeepAlive } from './keep-alive.ts'
 import { UpstreamLink } from './link.ts'
 import type { Registry } from './registry.ts'
@@ -72,8 +73,8 @@ export class Kernel {
   }
 
   /**
-   * Connects to an upstream, at once and not at the first call. Equal targets share connections. The client may be used straight
-   * away: calls wait, within their deadline, until the upstream can answer.
+   * Connects to an upstream, at once and not at the first call. Equal targets share connections. The client may be used
+   * straight away: calls wait, within their deadline, until the upstream can answer.
    */
   connect<Target, Io extends Cloneable, App, Client>(
     protocol: Protocol<Target, Io, App, Client>,
@@ -92,6 +93,7 @@ export class Kernel {
         protocol: protocol.name,
         authority: resolved.authority,
         lanes: protocol.supports.lanes,
+        correlated: protocol.supports.replies === 'correlated',
         name: resolved.name,
         tls: resolved.tls,
         io: resolved.io,
@@ -112,14 +114,15 @@ export class Kernel {
       limits: this.#settings.limits,
       upstreamLimits: UPSTREAM_LIMITS,
       restarts: this.#restarts.length,
-      callsInFlight: this.#attachment.replacement === undefined && this.#io !== undefined ? this.#attachment.exchange.waiting : 0,
+      callsInFlight:
+        this.#attachment.replacement === undefined && this.#io !== undefined ? this.#attachment.exchange.waiting : 0,
       upstreams: [...this.#attachment.upstreams].map(([, entry]) => entry),
     })
   }
 
   /**
-   * Lets what is in flight finish, closes every connection and ends the I/O thread. After `deadlineMs` (default 5 s) what is left is
-   * rejected. Idempotent.
+   * Lets what is in flight finish, closes every connection and ends the I/O thread. After `deadlineMs` (default 5 s)
+   * what is left is rejected. Idempotent.
    */
   close(options: { readonly deadlineMs?: number } = {}): Promise<void> {
     this.#closing ??= this.#close(options.deadlineMs ?? 5_000)
@@ -197,7 +200,10 @@ export class Kernel {
     if (this.#restarts.length >= restartsMax) {
       this.#attachment.lose(lost, undefined)
       this.#attachment.fail(
-        new LocalError('IO_THREAD_GAVE_UP', `the I/O thread died ${restartsMax + 1} times within ${restartWindowMs} ms, last: ${reason}. Look at the plugin that was busy, then create a new kernel`),
+        new LocalError(
+          'IO_THREAD_GAVE_UP',
+          `the I/O thread died ${restartsMax + 1} times within ${restartWindowMs} ms, last: ${reason}. Look at the plugin that was busy, then create a new kernel`,
+        ),
       )
       void old?.terminate()
       return
@@ -206,13 +212,16 @@ export class Kernel {
     const replacement = this.#keepAliveDuring(old?.terminate(), this.#restarts.length)
     this.#attachment.lose(lost, replacement)
     replacement.catch((error: unknown) => {
-      this.#attachment.fail(new LocalError('IO_THREAD_GAVE_UP', `the I/O thread could not be started again: ${String(error)}`))
+      this.#attachment.fail(
+        new LocalError('IO_THREAD_GAVE_UP', `the I/O thread could not be started again: ${String(error)}`),
+      )
     })
   }
 
   async #keepAliveDuring(ended: Promise<void> | undefined, attempt: number): Promise<void> {
     await ended
-    // The first restart is immediate; a thread that keeps dying is given 100 ms, 200 ms, … so that it does not burn the processor.
+    // The first restart is immediate; a thread that keeps dying is given 100 ms, 200 ms, … so that it does not burn the
+    // processor.
     if (attempt > 1) await new Promise((resolve) => setTimeout(resolve, 100 * (attempt - 1)))
     if (this.#closing !== undefined) return
     await this.#startIo()
@@ -239,7 +248,8 @@ export class Kernel {
     if (!exchange.owed) return
     const token = ++this.#flushToken
     exchange.control({ type: 'flush', token })
-    if (this.#settings.mode === 'worker') exchange.blockUntil(() => this.#flushed === token, this.#settings.limits.exitFlushMsMax)
+    if (this.#settings.mode === 'worker')
+      exchange.blockUntil(() => this.#flushed === token, this.#settings.limits.exitFlushMsMax)
   }
 
   #assertOpen(): void {

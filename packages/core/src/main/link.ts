@@ -1,8 +1,8 @@
 /**
  * The link: everything a client half gets.
  *
- * Rules: an async function stands around every call, because an error's stack is captured again in its `catch`: there V8 knows who
- * awaits, so the stack names the caller (about 56 ns a call; capturing it beforehand costs 4.7 µs).
+ * Rules: an async function stands around every call, because an error's stack is captured again in its `catch`: there
+ * V8 knows who awaits, so the stack names the caller (about 56 ns a call; capturing it beforehand costs 4.7 µs).
  */
 import { CallFlag } from '../channel/records.ts'
 import { LocalError } from '../plugin/errors.ts'
@@ -115,15 +115,27 @@ export class SessionEntry extends UpstreamLink implements SessionLink {
   open(deadlineMs: number): Promise<void> {
     return new Promise((resolve, reject) => {
       this.#opened = { resolve, reject }
-      this.attachment.exchange.control({ type: 'open-session', session: this.#number, target: this.entry.target, deadlineMs })
+      this.attachment.exchange.control({
+        type: 'open-session',
+        session: this.#number,
+        target: this.entry.target,
+        deadlineMs,
+      })
     })
   }
 
-  override async request<Args, Reply>(operation: Operation<Args, Reply>, args: Args, options?: CallOptions): Promise<Reply> {
+  override async request<Args, Reply>(
+    operation: Operation<Args, Reply>,
+    args: Args,
+    options?: CallOptions,
+  ): Promise<Reply> {
     try {
       if (this.#closing !== undefined) throw new LocalError('SESSION_CLOSED', 'this session was closed: open another')
       if (this.#lostWith !== undefined) {
-        throw new LocalError('SESSION_LOST', `this session's connection was lost (${this.#lostWith.message}): open another and begin again`)
+        throw new LocalError(
+          'SESSION_LOST',
+          `this session's connection was lost (${this.#lostWith.message}): open another and begin again`,
+        )
       }
       // Never `Exclusive`: the connection is the caller's already.
       const flags = (flagsFor(operation as AnyOperation, options) & ~CallFlag.Exclusive) | CallFlag.Session

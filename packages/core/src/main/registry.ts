@@ -1,10 +1,12 @@
 /**
  * The registry: which plugins this kernel has, checked before anything starts.
  *
- * Rules: all of it is checked and every mistake is reported at once; a message names the plugin, the reason and the line to write.
+ * Rules: all of it is checked and every mistake is reported at once; a message names the plugin, the reason and the
+ * line to write.
  */
-import type { AnyDiscovery, AnyProtocol } from '../plugin/protocol.ts'
+
 import { LocalError } from '../plugin/errors.ts'
+import type { AnyDiscovery, AnyProtocol } from '../plugin/protocol.ts'
 import { PLUGIN_API_SUPPORTED } from '../plugin/version.ts'
 
 /** A module for the I/O thread to load. `href` and not `URL`: a URL clones to `{}`. */

@@ -1,12 +1,14 @@
 /**
  * The call table of one application thread: slots, not a map.
  *
- * Rules: a slot is freed only by the I/O thread's last record about its call (`Reply`, `Failed` without `Held`, `Released`), or here when
- * the call never left this thread. A call object is reused with its slot, so nobody may keep one across a settlement.
+ * Rules: a slot is freed only by the I/O thread's last record about its call (`Reply`, `Failed` without `Held`,
+ * `Released`), or here when the call never left this thread. A call object is reused with its slot, so nobody may keep
+ * one across a settlement.
  */
+
+import { callIdOf, SLOTS_MAX, slotOf } from '../channel/records.ts'
 import type { CallOptions, Operation } from '../plugin/protocol.ts'
 import { assert } from '../shared/assert.ts'
-import { callIdOf, SLOTS_MAX, slotOf } from '../channel/records.ts'
 
 export type AnyOperation = Operation<unknown, unknown>
 

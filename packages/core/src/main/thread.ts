@@ -2,13 +2,13 @@
  * Starts the I/O thread and notices when it dies.
  *
  * Rules:
- * 1. The parent's preloads do not run again in the worker (`--import`, `--require`, also from NODE_OPTIONS): they may start
- *    servers or workers of their own. `keepPreloads` turns that off.
+ * 1. The parent's preloads do not run again in the worker (`--import`, `--require`, also from NODE_OPTIONS): they may
+ *    start servers or workers of their own. `keepPreloads` turns that off.
  * 2. The worker never keeps the process alive by itself; the doorbell's port does, while somebody waits.
  * 3. READY, or one error that names each plugin that could not be loaded, is the only message besides doorbells.
  */
 import { MessageChannel, type MessagePort, Worker } from 'node:worker_threads'
-import { applicationEnd, type ChannelEnd, channelMemory, type ChannelMemory } from '../channel/channel.ts'
+import { applicationEnd, type ChannelEnd, type ChannelMemory, channelMemory } from '../channel/channel.ts'
 import { LocalError } from '../plugin/errors.ts'
 import type { KernelLimits } from '../shared/limits.ts'
 import type { Referable } from './keep-alive.ts'
@@ -113,7 +113,8 @@ function started(worker: Worker): Promise<void> {
     const fail = (message: string): void => {
       reject(new LocalError('IO_THREAD_START', message))
     }
-    const onError = (error: unknown): void => fail(`the I/O thread could not start: ${error instanceof Error ? error.message : String(error)}`)
+    const onError = (error: unknown): void =>
+      fail(`the I/O thread could not start: ${error instanceof Error ? error.message : String(error)}`)
     const onExit = (code: number): void => fail(`the I/O thread ended with code ${code} before it was ready`)
     worker.once('error', onError)
     worker.once('exit', onExit)

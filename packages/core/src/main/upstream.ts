@@ -1,8 +1,8 @@
 /**
  * An upstream as this thread sees it: its state, who waits for it, and its credentials callback.
  *
- * Rules: the state is what the I/O thread last said; nothing here decides anything. Listeners run in the AsyncLocalStorage context
- * of the one who registered them.
+ * Rules: the state is what the I/O thread last said; nothing here decides anything. Listeners run in the
+ * AsyncLocalStorage context of the one who registered them.
  */
 import { AsyncResource } from 'node:async_hooks'
 import type { UpstreamConfiguration } from '../channel/messages.ts'
@@ -48,7 +48,9 @@ export class UpstreamEntry implements UpstreamHandle {
   /** Throws when calls make no sense any more. */
   assertOpen(): void {
     if (this.#closing === undefined) return
-    throw new LocalError('UPSTREAM_CLOSED', `this client of ${this.authority} was closed: connect again`, { upstream: this.authority })
+    throw new LocalError('UPSTREAM_CLOSED', `this client of ${this.authority} was closed: connect again`, {
+      upstream: this.authority,
+    })
   }
 
   async ready(options: { readonly deadlineMs?: number; readonly signal?: AbortSignal } = {}): Promise<void> {
@@ -64,11 +66,13 @@ export class UpstreamEntry implements UpstreamHandle {
         if (error === undefined) resolve()
         else reject(error)
       }
-      const onAbort = (): void => finish(new AbortedError('waiting for the upstream was aborted', { sent: 'no', cause: signal?.reason }))
+      const onAbort = (): void =>
+        finish(new AbortedError('waiting for the upstream was aborted', { sent: 'no', cause: signal?.reason }))
       const timer = deadlineMs > 0 ? setTimeout(() => finish(this.#notReady(deadlineMs)), deadlineMs) : undefined
       const registration = this.#watch((state) => {
         if (state.status === 'ready') finish()
-        else if (state.status === 'closed') finish(new LocalError('UPSTREAM_CLOSED', `${this.authority} was closed while waiting for it`))
+        else if (state.status === 'closed')
+          finish(new LocalError('UPSTREAM_CLOSED', `${this.authority} was closed while waiting for it`))
       })
       signal?.addEventListener('abort', onAbort, { once: true })
       if (signal?.aborted === true) onAbort()

@@ -3,12 +3,13 @@
  *
  * Rules:
  * 1. `/etc/hosts` first, then the search list, as the system's own resolver does.
- * 2. An answer is asked for again when its time to live is over, within `ttlMinMs` and `ttlMaxMs`, a little earlier by jitter so that
- *    a fleet does not ask in step.
- * 3. No address, or no answer, is never an empty set: the last good one stays in force, and the question is asked again soon.
+ * 2. An answer is asked for again when its time to live is over, within `ttlMinMs` and `ttlMaxMs`, a little earlier by
+ *    jitter so that a fleet does not ask in step.
+ * 3. No address, or no answer, is never an empty set: the last good one stays in force, and the question is asked again
+ *    soon.
  *
- * Several names in one target are watched side by side. Their first answers are held together for `CONVERGENCE_MS`, so that the
- * name that answers first does not get all the connections.
+ * Several names in one target are watched side by side. Their first answers are held together for `CONVERGENCE_MS`, so
+ * that the name that answers first does not get all the connections.
  */
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Cloneable } from '../plugin/cloneable.ts'
@@ -52,7 +53,8 @@ async function* watchAll(
   signal.addEventListener('abort', () => questions.cancel(), { once: true })
   const names = target.split(',').map((text) => {
     const address = parseAddress(text.trim(), portDefault)
-    if (address === undefined) throw new LocalError('TARGET', `'${text}' is no name or address: write host, host:port or [v6]:port`)
+    if (address === undefined)
+      throw new LocalError('TARGET', `'${text}' is no name or address: write host, host:port or [v6]:port`)
     return address
   })
   const sets: (readonly Endpoint[] | undefined)[] = names.map(() => undefined)
@@ -103,7 +105,11 @@ async function* watchName(
       last = text
       waitMs = Math.min(Math.max(answer.ttlMs, settings.ttlMinMs), settings.ttlMaxMs)
     } else {
-      settings.onTrouble(answer.kind === 'none' ? `the name ${host} has no address` : `the name ${host} could not be resolved (${answer.reason})`)
+      settings.onTrouble(
+        answer.kind === 'none'
+          ? `the name ${host} has no address`
+          : `the name ${host} could not be resolved (${answer.reason})`,
+      )
     }
     await quietSleep(waitMs * (0.9 + 0.1 * settings.randomUnit()), signal)
   }
@@ -125,7 +131,11 @@ async function resolve(host: string, settings: DnsSettings, questions: Questions
     const answer = await questions.addresses(name)
     if (answer.kind === 'bound') {
       const ttlSeconds = Math.min(...answer.addresses.map((each) => each.ttlSeconds))
-      return { kind: 'bound', addresses: sorted(answer.addresses.map(({ address }) => address)), ttlMs: ttlSeconds * 1000 }
+      return {
+        kind: 'bound',
+        addresses: sorted(answer.addresses.map(({ address }) => address)),
+        ttlMs: ttlSeconds * 1000,
+      }
     }
     // A name that nobody could tell about may exist: what comes later in the list must not take its place.
     if (answer.kind === 'failed') {
@@ -138,7 +148,9 @@ async function resolve(host: string, settings: DnsSettings, questions: Questions
 
 /** IPv4 first, then by text: servers rotate their answers, and a rotation is no change. */
 function sorted(addresses: readonly string[]): readonly string[] {
-  return [...new Set(addresses)].sort((one, other) => Number(one.includes(':')) - Number(other.includes(':')) || (one < other ? -1 : 1))
+  return [...new Set(addresses)].sort(
+    (one, other) => Number(one.includes(':')) - Number(other.includes(':')) || (one < other ? -1 : 1),
+  )
 }
 
 /** A fleet must not all begin with the same address: each process starts at another one, IPv4 before IPv6. */

@@ -1,10 +1,10 @@
 /**
  * DNS questions: the only file that imports `node:dns`.
  *
- * Rules: c-ares (`dns.Resolver`) and not `getaddrinfo`, whose four threads the application shares with its files and its zlib.
- * `getaddrinfo` is the last resort, where c-ares has no server to ask (mDNS, NIS, a broken resolv.conf).
+ * Rules: c-ares (`dns.Resolver`) and not `getaddrinfo`, whose four threads the application shares with its files and
+ * its zlib. `getaddrinfo` is the last resort, where c-ares has no server to ask (mDNS, NIS, a broken resolv.conf).
  */
-import { Resolver, lookup } from 'node:dns/promises'
+import { lookup, Resolver } from 'node:dns/promises'
 
 export interface ResolvedAddress {
   readonly address: string

@@ -17,7 +17,10 @@ export function staticEndpoints(target: string, portDefault: number): readonly E
   return target.split(',').map((text) => {
     const address = parseAddress(text.trim(), portDefault)
     if (address === undefined) {
-      throw new LocalError('TARGET', `'${text}' is no address: write host:port, [v6]:port or /path, several separated by commas`)
+      throw new LocalError(
+        'TARGET',
+        `'${text}' is no address: write host:port, [v6]:port or /path, several separated by commas`,
+      )
     }
     return { id: formatAddress(address.host, address.port), ...address }
   })

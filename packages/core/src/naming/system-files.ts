@@ -1,8 +1,8 @@
 /**
  * What the operating system says about names: `/etc/hosts` and `/etc/resolv.conf`.
  *
- * c-ares in Node reads neither the hosts file for `resolve4` nor the search list, so that Kubernetes short names (`cache`) would fail: we
- * read both. Sans-I/O but for `readSystemFile`. Format: hosts(5), resolv.conf(5).
+ * c-ares in Node reads neither the hosts file for `resolve4` nor the search list, so that Kubernetes short names
+ * (`cache`) would fail: we read both. Sans-I/O but for `readSystemFile`. Format: hosts(5), resolv.conf(5).
  */
 import { readFile } from 'node:fs/promises'
 

@@ -3,8 +3,8 @@
  *
  * Rules:
  * 1. One class for every place a plugin writes to, so that `encode` and `submit` see one shape and stay fast.
- * 2. A writer never loses what was written: at `limit` it moves to a private buffer twice as large and goes on there. Whoever
- *    lent the memory looks at `spilled` afterwards.
+ * 2. A writer never loses what was written: at `limit` it moves to a private buffer twice as large and goes on there.
+ *    Whoever lent the memory looks at `spilled` afterwards.
  * 3. Nothing here knows a protocol.
  *
  * Theory of operation:
@@ -13,12 +13,12 @@
  *          |  written so far  |   room left     |
  *   bytes  [==================].................[   not ours
  *
- * Positions are absolute in `bytes`; `length` is `position - start`. A caller that guessed wrong (text that turned out not to
- * be ASCII) may set `position` back and write again; offsets given to `patch…` are relative to `start`, because a spill
- * moves `start`.
+ * Positions are absolute in `bytes`; `length` is `position - start`. A caller that guessed wrong (text that turned out
+ * not to be ASCII) may set `position` back and write again; offsets given to `patch…` are relative to `start`, because
+ * a spill moves `start`.
  *
- * Limits: `lengthMax` bytes in one request (an assertion of the kernel turns the error into a local one before anything is
- * written).
+ * Limits: `lengthMax` bytes in one request (an assertion of the kernel turns the error into a local one before anything
+ * is written).
  */
 import { LocalError } from './errors.ts'
 
@@ -139,8 +139,8 @@ export class ByteWriter {
   }
 
   /**
-   * Writes `text` if all of it is ASCII and says so; writes nothing and returns false if not. Lets an encoder that must state
-   * the byte length first try the common case without measuring.
+   * Writes `text` if all of it is ASCII and says so; writes nothing and returns false if not. Lets an encoder that must
+   * state the byte length first try the common case without measuring.
    */
   asciiOnly(text: string): boolean {
     const length = text.length

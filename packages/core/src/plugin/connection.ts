@@ -2,18 +2,21 @@
  * The I/O half of a protocol: what a plugin author writes for the thread that owns the sockets.
  *
  * Rules:
- * 1. Sans-I/O and sans-clock: bytes in, bytes out. Nothing here opens a socket, starts a timer or draws a random number.
+ * 1. Sans-I/O and sans-clock: bytes in, bytes out. Nothing here opens a socket, starts a timer or draws a random
+ *    number.
  * 2. One `Connection` object per socket; two of them share no state.
  * 3. `scan` copies nothing and keeps nothing: the memory it is shown is overwritten when it returns.
- * 4. What throws costs the connection it was thrown on, never the thread. Throw `RemoteProtocolError` for bytes that the
- *    protocol does not allow.
+ * 4. What throws costs the connection it was thrown on, never the thread. Throw `RemoteProtocolError` for bytes that
+ *    the protocol does not allow.
  *
- * Theory of operation: requests arrive encoded by the application half. The kernel chooses a connection, writes the request
- * (through `submit`, where there is one) and remembers it in order. `scan` delimits what comes back and says what each
- * frame is by flags; the kernel matches frames with requests and copies them to the caller's thread undecoded.
+ * Theory of operation: requests arrive encoded by the application half. The kernel chooses a connection, writes the
+ * request (through `submit`, where there is one) and remembers it in order. `scan` delimits what comes back and says
+ * what each frame is by flags; the kernel matches frames with requests and copies them to the caller's thread
+ * undecoded.
  */
-import type { Cloneable } from './cloneable.ts'
+
 import type { ByteWriter } from './byte-writer.ts'
+import type { Cloneable } from './cloneable.ts'
 import type { Endpoint } from './discovery.ts'
 import type { Script } from './script.ts'
 
@@ -52,8 +55,8 @@ export const FrameFlag = {
   /** The connection must not be used after this frame. */
   Close: 8,
   /**
-   * A piece of a frame whose end is not in yet: passed on so that nobody has to hold the whole. The pieces of one frame, in
-   * order, with the `Final` one are the frame.
+   * A piece of a frame whose end is not in yet: passed on so that nobody has to hold the whole. The pieces of one
+   * frame, in order, with the `Final` one are the frame.
    */
   Part: 16,
   /** A request from the other side. */
@@ -66,8 +69,8 @@ export const FrameFlag = {
 
 export interface FrameSink {
   /**
-   * Reports bytes[start, end). Frames are reported in the order of their bytes; pushes inside a frame split it in parts.
-   * `wireId` names the request where replies are correlated and not in order.
+   * Reports bytes[start, end). Frames are reported in the order of their bytes; pushes inside a frame split it in
+   * parts. `wireId` names the request where replies are correlated and not in order.
    */
   frame(start: number, end: number, flags: number, wireId?: number): void
   /** Total length of the frame under way, once known: memory is prepared, but never on the peer's claim alone. */
@@ -96,7 +99,10 @@ export type Verdict =
 export interface PushRoute {
   /** The interest's key, as the application half named it; `undefined` when the push concerns nobody. */
   readonly key: string | undefined
-  /** `message`: deliver it. `confirmed`: the peer has registered the key. `ended`: the peer has dropped it. `all`: every interest with this prefix. */
+  /**
+   * `message`: deliver it. `confirmed`: the peer has registered the key. `ended`: the peer has dropped it. `all`: every
+   * interest with this prefix.
+   */
   readonly kind: 'message' | 'confirmed' | 'ended' | 'all'
 }
 
@@ -104,7 +110,8 @@ export interface PushRoute {
 export interface Connection {
   /**
    * Reads like the specification's chapter. Its result is the facts of the connection: version, role, parameters,
-   * capabilities; the application half decodes replies with them. Throw `RefusedError` when the peer will not let us in.
+   * capabilities; the application half decodes replies with them. Throw `RefusedError` when the peer will not let us
+   * in.
    */
   handshake?(): Script<Cloneable>
   /** The framer. Reports what is complete in bytes[start, end) and returns how many bytes are done with. */
@@ -112,8 +119,8 @@ export interface Connection {
   /** The peer half-closed: report the frame that only this completes, or throw. */
   closed?(sink: FrameSink): void
   /**
-   * May add to a request what depends on this connection (Parse, stmt_id, wire id). Absent: the payload goes out as it is.
-   * `payload` is overwritten when this returns.
+   * May add to a request what depends on this connection (Parse, stmt_id, wire id). Absent: the payload goes out as it
+   * is. `payload` is overwritten when this returns.
    */
   submit?(payload: Uint8Array, hint: number, wireId: number, out: ByteWriter): 'written' | 'again-after-next-frame'
   /** Asks the peer for pushes of one more key, on a connection whose purpose is `push`. */

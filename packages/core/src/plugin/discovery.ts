@@ -1,8 +1,8 @@
 /**
  * Discovery: how a name becomes addresses, and how a change of them is noticed.
  *
- * Rules: a watch yields whole sets, never deltas; its errors are temporary by definition, and the last good set stays in force.
- * Any protocol can be found by any discovery.
+ * Rules: a watch yields whole sets, never deltas; its errors are temporary by definition, and the last good set stays
+ * in force. Any protocol can be found by any discovery.
  */
 import type { Cloneable } from './cloneable.ts'
 

@@ -2,15 +2,16 @@
  * Every error that iokernel or a plugin gives to a caller.
  *
  * Rules:
- * 1. `side` says whose fault it is: `local` (the caller, this process) or `remote` (the peer refused or broke the protocol).
- * 2. `code` is stable: programs match on it, never on the message. `instanceof IoKernelError` holds across two copies of the
- *    package, because that class is recognised by a brand and not by identity.
+ * 1. `side` says whose fault it is: `local` (the caller, this process) or `remote` (the peer refused or broke the
+ *    protocol).
+ * 2. `code` is stable: programs match on it, never on the message. `instanceof IoKernelError` holds across two copies
+ *    of the package, because that class is recognised by a brand and not by identity.
  * 3. `sent` is `'no'` only when it is certain that the peer has not seen the request; everything else is `'maybe'`.
  * 4. A message says what to do. It never contains a value, a parameter or a password.
  *
- * Theory of operation: an `Error` posted over a MessagePort loses its name, code and fields, so errors cross the channel as
- * plain data (`describeError`) and are built again on the application thread (`rebuildError`). The stack is captured again
- * there, in the `catch` of the wrapper around each call, so that it names the caller.
+ * Theory of operation: an `Error` posted over a MessagePort loses its name, code and fields, so errors cross the
+ * channel as plain data (`describeError`) and are built again on the application thread (`rebuildError`). The stack is
+ * captured again there, in the `catch` of the wrapper around each call, so that it names the caller.
  */
 import type { Cloneable } from './cloneable.ts'
 
@@ -87,8 +88,8 @@ export class RemoteProtocolError extends RemoteError {
 }
 
 /**
- * The peer will not let us in (password, user, database, certificate). Thrown by a handshake: calls that wait are rejected
- * with it at once, while the kernel goes on trying with its longest back-off.
+ * The peer will not let us in (password, user, database, certificate). Thrown by a handshake: calls that wait are
+ * rejected with it at once, while the kernel goes on trying with its longest back-off.
  */
 export class RefusedError extends RemoteError {
   constructor(code: string, message: string, details: ErrorDetails = {}) {
@@ -172,7 +173,10 @@ export function rebuildError(from: ErrorDescription): IoKernelError {
   }
 }
 
-function placeOf(from: { readonly upstream?: string | undefined; readonly endpoint?: string | undefined }): ErrorDetails {
+function placeOf(from: {
+  readonly upstream?: string | undefined
+  readonly endpoint?: string | undefined
+}): ErrorDetails {
   return {
     ...(from.upstream === undefined ? {} : { upstream: from.upstream }),
     ...(from.endpoint === undefined ? {} : { endpoint: from.endpoint }),

@@ -1,8 +1,9 @@
 /**
  * `@iokernel/core/plugin`: the contract between the kernel and the protocols and discoveries that register with it.
  *
- * Rules: imports nothing outside this folder. What a plugin author reads is here. `PLUGIN_API` changes only when a plugin that
- * was written against the old contract would break; the kernel accepts every number in `PLUGIN_API_SUPPORTED`.
+ * Rules: imports nothing outside this folder. What a plugin author reads is here. `PLUGIN_API` changes only when a
+ * plugin that was written against the old contract would break; the kernel accepts every number in
+ * `PLUGIN_API_SUPPORTED`.
  */
 export { ByteWriter } from './byte-writer.ts'
 export type { Cloneable } from './cloneable.ts'

@@ -39,7 +39,10 @@ export interface Supports {
 }
 
 export interface Resolved<Io extends Cloneable, App> {
-  /** Threads and calls to `connect` that resolve to one key share one upstream. Contains whatever makes two of them differ. */
+  /**
+   * Threads and calls to `connect` that resolve to one key share one upstream. Contains whatever makes two of them
+   * differ.
+   */
   readonly upstreamKey: string
   /** For people: what it is, without credentials. `redis://cache.internal:6379/0`. */
   readonly authority: string

@@ -1,13 +1,15 @@
 /**
  * Scripts: how a handshake, a probe or a reset is written down.
  *
- * Rules: a script is a generator over the four steps below and nothing else: no sockets, no clock, no random numbers but those
- * it was given. Reading it from top to bottom is reading the specification's chapter. Its result crosses the threads.
+ * Rules: a script is a generator over the four steps below and nothing else: no sockets, no clock, no random numbers
+ * but those it was given. Reading it from top to bottom is reading the specification's chapter. Its result crosses the
+ * threads.
  *
- * Theory of operation: the kernel runs a script on a connection that nobody else uses meanwhile. `send` queues bytes and goes on at
- * once; `frame` waits for the next frame that the connection's own `scan` reports (pushes are delivered elsewhere and never
- * seen here); `read` waits for raw bytes before framing begins (the one-byte answer to an SSLRequest); `tls` upgrades the
- * socket. Bytes that arrive between a `read` and the `tls` after it are an attack (CVE-2021-23222) and end the connection.
+ * Theory of operation: the kernel runs a script on a connection that nobody else uses meanwhile. `send` queues bytes
+ * and goes on at once; `frame` waits for the next frame that the connection's own `scan` reports (pushes are delivered
+ * elsewhere and never seen here); `read` waits for raw bytes before framing begins (the one-byte answer to an
+ * SSLRequest); `tls` upgrades the socket. Bytes that arrive between a `read` and the `tls` after it are an attack
+ * (CVE-2021-23222) and end the connection.
  *
  * Limits: `scriptStepsMax` steps, `handshakeTimeoutMs` for the whole of a handshake, `probeTimeoutMs` for a probe.
  */

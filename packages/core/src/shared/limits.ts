@@ -1,15 +1,22 @@
 /**
  * Every limit of the kernel, with the reason for its default. `kernel.describe()` prints them.
  *
- * Rules: a limit is a named option, its unit last in the name. What is absent here has no limit, and that would be a defect.
+ * Rules: a limit is a named option, its unit last in the name. What is absent here has no limit, and that would be a
+ * defect.
  */
 
 export interface KernelLimits {
-  /** Ring from the application to the I/O thread. 1 MB holds 10 000 small requests: more than a turn of either thread makes. */
+  /**
+   * Ring from the application to the I/O thread. 1 MB holds 10 000 small requests: more than a turn of either thread
+   * makes.
+   */
   readonly submissionBytes: number
   /** Ring back. Larger, because replies are larger than requests; memory is touched only as far as it is used. */
   readonly completionBytes: number
-  /** Calls of one application thread that are not settled. Beyond it they are refused: memory, not throughput, is at stake. */
+  /**
+   * Calls of one application thread that are not settled. Beyond it they are refused: memory, not throughput, is at
+   * stake.
+   */
   readonly inFlightMax: number
   /** Requests that wait in the application because the ring is full. One larger request is let in when none wait. */
   readonly pendingBytesMax: number
@@ -17,7 +24,10 @@ export interface KernelLimits {
   readonly overflowBytesMax: number
   /** A drain gives the event loop back after this long: application timers and sockets of others must not starve. */
   readonly drainMsMax: number
-  /** How long the I/O thread may show no progress while there is work, before it is replaced. A CPU quota can stop it for 100 ms. */
+  /**
+   * How long the I/O thread may show no progress while there is work, before it is replaced. A CPU quota can stop it
+   * for 100 ms.
+   */
   readonly stallTimeoutMs: number
   /** Restarts of the I/O thread within `restartWindowMs` before the kernel gives up. */
   readonly restartsMax: number
@@ -25,8 +35,9 @@ export interface KernelLimits {
   /** Bound of the flush in `process.exit()`. */
   readonly exitFlushMsMax: number
   /**
-   * How long an application thread looks into the ring before it sleeps, when replies have lately come that fast. 0: never.
-   * Measured with 50 calls in flight: 304 k/s at 600 µs, 160 k/s without, for the same processor time; waking up is what costs.
+   * How long an application thread looks into the ring before it sleeps, when replies have lately come that fast. 0:
+   * never. Measured with 50 calls in flight: 304 k/s at 600 µs, 160 k/s without, for the same processor time; waking up
+   * is what costs.
    */
   readonly pollUsMax: number
 }
@@ -52,15 +63,23 @@ export interface UpstreamLimits {
   /** Connect and TLS. Longer than a lost SYN's first two retransmissions (1 s, 3 s). */
   readonly connectTimeoutMs: number
   readonly handshakeTimeoutMs: number
-  /** Of a call that names none. Longer than any healthy reply; short enough that a hung upstream does not hold slots for ever. */
+  /**
+   * Of a call that names none. Longer than any healthy reply; short enough that a hung upstream does not hold slots for
+   * ever.
+   */
   readonly callDeadlineMs: number
   /** Calls that wait in the kernel for a connection. */
   readonly queueMax: number
-  /** Calls written and not answered on one connection. A deep queue inside a server buys nothing, but a lane of Redis needs many. */
+  /**
+   * Calls written and not answered on one connection. A deep queue inside a server buys nothing, but a lane of Redis
+   * needs many.
+   */
   readonly pipelineMax: number
   /** Bytes handed to a socket that its peer has not taken; beyond, calls wait in the kernel's queue. */
   readonly unsentBytesMax: number
-  /** A request; also what a call is told when it is larger (Redis: 512 MB a bulk, MySQL and Postgres 1 GB a message). */
+  /**
+   * A request; also what a call is told when it is larger (Redis: 512 MB a bulk, MySQL and Postgres 1 GB a message).
+   */
   readonly requestBytesMax: number
   /** A reply on a lane: past it the call fails and the rest is dropped as it comes. */
   readonly replyBytesMax: number

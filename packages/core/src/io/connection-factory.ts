@@ -1,0 +1,123 @@
+/**
+ * Opens the connections of one upstream, and tells the application threads what they need to decode what comes over
+ * them.
+ *
+ * Rules: every connection of an upstream comes from here, whatever its purpose, so that `closeAll` misses none. Replies
+ * are decoded with the facts of their connection: the facts travel ahead of the first reply, in the same ring.
+ */
+import type { UpstreamConfiguration } from '../channel/messages.ts'
+import type { Cloneable } from '../plugin/cloneable.ts'
+import type { Connection, IoProtocol, Place } from '../plugin/connection.ts'
+import type { Endpoint } from '../plugin/discovery.ts'
+import type { IoKernelError } from '../plugin/errors.ts'
+import type { Attachment } from './attachment.ts'
+import { type ConnectionOwner, type ConnectionServices, LiveConnection, type Purpose } from './live-connection.ts'
+
+export interface FactoryServices extends ConnectionServices {
+  nextConnectionId(): number
+}
+
+export interface OpenedConnection {
+  readonly connection: LiveConnection
+  /** The plugin's half of it, for probes and resets. */
+  readonly protocol: Connection
+}
+
+export class ConnectionFactory {
+  readonly #configuration: UpstreamConfiguration
+  readonly #protocol: IoProtocol<Cloneable>
+  readonly #services: FactoryServices
+  /** Application threads that use this upstream. */
+  readonly #attachments: () => Iterable<Attachment>
+  readonly #connections = new Set<LiveConnection>()
+  readonly #introduced = new Set<LiveConnection>()
+
+  constructor(
+    configuration: UpstreamConfiguration,
+    protocol: IoProtocol<Cloneable>,
+    services: FactoryServices,
+    attachments: () => Iterable<Attachment>,
+  ) {
+    this.#configuration = configuration
+    this.#protocol = protocol
+    this.#services = services
+    this.#attachments = attachments
+  }
+
+  /** Bytes were handed to a socket and have not left. */
+  get hasUnsent(): boolean {
+    return [...this.#connections].some((connection) => connection.unsentBytes > 0)
+  }
+
+  open(purpose: Purpose, endpoint: Endpoint, credentials: Cloneable, owner: ConnectionOwner): OpenedConnection {
+    const { tls, limits, name, authority, io, correlated } = this.#configuration
+    const { environment } = this.#services
+    const protocol = newConnection(this.#protocol, io, {
+      side: 'client',
+      purpose,
+      endpoint,
+      encrypted: tls !== undefined && tls.mode !== 'negotiated',
+      credentials,
+      random: (length) => environment.random(length),
+    })
+    const id = this.#services.nextConnectionId()
+    const settings = { id, purpose, endpoint, host: hostOf(name.target), tls, authority, limits, protocol }
+    const connection = new LiveConnection(settings, this.#introducing(owner), this.#services, correlated)
+    this.#connections.add(connection)
+    return { connection, protocol }
+  }
+
+  /** For a thread that comes later: what it needs to know of the connections there are. */
+  introduceAll(attachment: Attachment): void {
+    for (const { id, facts } of this.#introduced) attachment.event({ type: 'facts', id, facts })
+  }
+
+  closeAll(error: IoKernelError): void {
+    for (const connection of [...this.#connections]) connection.destroy(error)
+  }
+
+  /** The owner, with the introduction before it and the farewell. */
+  #introducing(owner: ConnectionOwner): ConnectionOwner {
+    return {
+      onReady: (connection) => {
+        this.#introduced.add(connection)
+        for (const attachment of this.#attachments()) {
+          attachment.event({ type: 'facts', id: connection.id, facts: connection.facts })
+        }
+        owner.onReady(connection)
+      },
+      onClosed: (connection, error) => {
+        this.#connections.delete(connection)
+        if (this.#introduced.delete(connection)) {
+          for (const attachment of this.#attachments()) attachment.event({ type: 'facts-gone', id: connection.id })
+        }
+        owner.onClosed(connection, error)
+      },
+      onProgress: (connection) => owner.onProgress(connection),
+      onPush: (connection, bytes, start, end) => owner.onPush(connection, bytes, start, end),
+      onStray: (connection, bytes, start, end, flags) => owner.onStray(connection, bytes, start, end, flags),
+      onNotExecuted: (connection, call) => owner.onNotExecuted(connection, call),
+    }
+  }
+}
+
+/** A plugin that cannot make a connection fails its handshake: one way for every failure. */
+function newConnection(protocol: IoProtocol<Cloneable>, io: Cloneable, place: Place): Connection {
+  try {
+    return protocol.connection(io, place)
+  } catch (error) {
+    return {
+      // biome-ignore lint/correctness/useYield: a script that fails before its first step.
+      *handshake() {
+        throw error
+      },
+      scan: () => 0,
+    }
+  }
+}
+
+/** The first name of a target, without port: what certificates are checked against. */
+function hostOf(target: string): string {
+  const first = (target.split(',', 1)[0] as string).trim()
+  return first.replace(/^\[([^\]]+)\].*$/, '$1').replace(/^([^:]+):\d+$/, '$1')
+}

@@ -1,0 +1,92 @@
+/**
+ * What one connection will write at the end of the turn.
+ *
+ * Rules: neighbours in the request store become one range; several ranges leave as one `writev`. A chunk is referred to
+ * until the operating system has taken its bytes. What plugins write themselves (`submit`, `subscribe`) goes through a
+ * writer of its own memory, after the ranges: a protocol uses one or the other.
+ */
+import { ByteWriter } from '../plugin/byte-writer.ts'
+import type { Chunk, RequestStore } from './request-store.ts'
+import type { Transport } from './transport.ts'
+
+interface Range {
+  readonly chunk: Chunk
+  readonly from: number
+  readonly to: number
+}
+
+export class Outgoing {
+  readonly #store: RequestStore
+  readonly #writerBytesMax: number
+  #ranges: Range[] = []
+  /** The range that grows. */
+  #chunk: Chunk | undefined
+  #from = 0
+  #to = 0
+  #bytes = 0
+  #writer: ByteWriter | undefined
+
+  constructor(store: RequestStore, writerBytesMax: number) {
+    this.#store = store
+    this.#writerBytesMax = writerBytesMax
+  }
+
+  /** Bytes gathered and not handed to the transport. */
+  get bytes(): number {
+    return this.#bytes + (this.#writer?.length ?? 0)
+  }
+
+  /** For bytes that are not in the store. */
+  get writer(): ByteWriter {
+    this.#writer ??= new ByteWriter(1024, this.#writerBytesMax)
+    return this.#writer
+  }
+
+  add(chunk: Chunk, from: number, to: number): void {
+    this.#bytes += to - from
+    if (chunk === this.#chunk && from === this.#to) {
+      this.#to = to
+      return
+    }
+    if (this.#chunk !== undefined) this.#ranges.push({ chunk: this.#chunk, from: this.#from, to: this.#to })
+    chunk.references++
+    this.#chunk = chunk
+    this.#from = from
+    this.#to = to
+  }
+
+  flush(transport: Transport): void {
+    const several = this.#ranges.length > 0
+    if (several) transport.cork()
+    for (const { chunk, from, to } of this.#ranges) this.#write(transport, chunk, from, to)
+    if (this.#chunk !== undefined) this.#write(transport, this.#chunk, this.#from, this.#to)
+    this.#forget()
+    const writer = this.#writer
+    if (writer !== undefined && writer.length > 0) {
+      this.#writer = undefined
+      transport.write(writer.written(), NOTHING)
+    }
+    if (several) transport.uncork()
+  }
+
+  /** The connection is gone: nothing will be written. */
+  drop(): void {
+    for (const { chunk } of this.#ranges) this.#store.release(chunk)
+    if (this.#chunk !== undefined) this.#store.release(this.#chunk)
+    this.#forget()
+    this.#writer = undefined
+  }
+
+  #write(transport: Transport, chunk: Chunk, from: number, to: number): void {
+    transport.write(chunk.bytes.subarray(from, to), () => this.#store.release(chunk))
+  }
+
+  #forget(): void {
+    this.#ranges = []
+    this.#chunk = undefined
+    this.#bytes = 0
+  }
+}
+
+/** For writes whose memory nobody waits for. */
+function NOTHING(): void {}
