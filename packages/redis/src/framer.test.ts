@@ -172,7 +172,10 @@ describe('bytes that are no reply', () => {
 describe('many frames', () => {
   it('delimits everything in one buffer, however it is split', () => {
     const bytes = Buffer.from([...REPLIES, ...PUSHES].join(''), 'latin1')
-    const wanted: Seen[] = [...REPLIES.map((reply): Seen => [kindOf(reply), reply]), ...PUSHES.map((push): Seen => ['push', push])]
+    const wanted: Seen[] = [
+      ...REPLIES.map((reply): Seen => [kindOf(reply), reply]),
+      ...PUSHES.map((push): Seen => ['push', push]),
+    ]
     for (const chunks of splits(bytes)) expect(read(new Framer(), chunks).seen).toEqual(wanted)
   })
 
@@ -267,7 +270,8 @@ describe('limits', () => {
       '$60\r\n',
       `*4\r\n${'$9\r\n123456789\r\n'.repeat(4)}`,
     ]) {
-      for (const chunks of splits(Buffer.from(bytes))) expect(() => read(new Framer(small), chunks)).toThrow(RemoteProtocolError)
+      for (const chunks of splits(Buffer.from(bytes)))
+        expect(() => read(new Framer(small), chunks)).toThrow(RemoteProtocolError)
     }
   })
 })
@@ -309,7 +313,11 @@ describe('large frames', () => {
 
   it('says how long a bulk string will be, once', () => {
     const bytes = Buffer.from(`$200000\r\n${payload}\r\n`)
-    const reader = read(new Framer(), [bytes.subarray(0, 50_000), bytes.subarray(50_000, 100_000), bytes.subarray(100_000)])
+    const reader = read(new Framer(), [
+      bytes.subarray(0, 50_000),
+      bytes.subarray(50_000, 100_000),
+      bytes.subarray(100_000),
+    ])
     expect(reader.expected).toEqual([bytes.length])
   })
 
@@ -344,11 +352,22 @@ describe('whatever comes', () => {
   const value: fc.Arbitrary<string> = fc.letrec<{ value: string }>((tie) => ({
     value: fc.oneof(
       { maxDepth: 5, withCrossShrink: true },
-      fc.constantFrom('+OK\r\n', '_\r\n', '#t\r\n', ':-5\r\n', ',1.5\r\n', '$-1\r\n', '(12345678901234567890\r\n', '-ERR x\r\n'),
+      fc.constantFrom(
+        '+OK\r\n',
+        '_\r\n',
+        '#t\r\n',
+        ':-5\r\n',
+        ',1.5\r\n',
+        '$-1\r\n',
+        '(12345678901234567890\r\n',
+        '-ERR x\r\n',
+      ),
       fc.string({ unit: 'binary', maxLength: 30 }).map((text) => bulk('$', text)),
       fc.string({ maxLength: 10 }).map((text) => bulk('!', text)),
       fc.array(tie('value'), { maxLength: 4 }).map((items) => `*${items.length}\r\n${items.join('')}`),
-      fc.array(tie('value'), { maxLength: 3 }).map((items) => `%${items.length}\r\n${items.map((item) => `+k\r\n${item}`).join('')}`),
+      fc
+        .array(tie('value'), { maxLength: 3 })
+        .map((items) => `%${items.length}\r\n${items.map((item) => `+k\r\n${item}`).join('')}`),
       fc.tuple(tie('value'), tie('value')).map(([inner, outer]) => `|1\r\n+a\r\n${inner}${outer}`),
     ),
   })).value
@@ -369,7 +388,9 @@ describe('whatever comes', () => {
   it('gives frames, a wait or RemoteProtocolError for random bytes, the same at every split', () => {
     const noise = fc.oneof(
       fc.uint8Array({ maxLength: 40 }),
-      fc.array(fc.constantFrom(...'+-:$*%~>|_#,(!=?0123456789\r\n\r\nab.'), { maxLength: 40 }).map((letters) => Buffer.from(letters.join(''))),
+      fc
+        .array(fc.constantFrom(...'+-:$*%~>|_#,(!=?0123456789\r\n\r\nab.'), { maxLength: 40 })
+        .map((letters) => Buffer.from(letters.join(''))),
     )
     fc.assert(
       fc.property(noise, (bytes) => {

@@ -304,7 +304,8 @@ export class Framer {
     const from = this.#from
     this.#checkLength(at)
     const type = this.#type
-    if (this.#unsolicited) throw lastWord(bytes.toString('latin1', from + 1, Math.min(at - 2, from + 1 + LAST_WORD_CHARS_MAX)))
+    if (this.#unsolicited)
+      throw lastWord(bytes.toString('latin1', from + 1, Math.min(at - 2, from + 1 + LAST_WORD_CHARS_MAX)))
     let flags: number
     if (this.#ledger?.active === true) flags = this.#ledger.judge(bytes, from, at)
     else if (type === PUSH) flags = FrameFlag.Push

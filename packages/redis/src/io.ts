@@ -18,7 +18,7 @@ import type {
 import { LocalError, PLUGIN_API } from '@iokernel/core/plugin'
 import { classify } from './codec/errors.ts'
 import { Framer, type FramerLimits } from './framer.ts'
-import { handshake, type HandshakeOptions, type Identity, identityOf, reset } from './handshake.ts'
+import { type HandshakeOptions, handshake, type Identity, identityOf, reset } from './handshake.ts'
 import { probe } from './probe.ts'
 import { PushLedger } from './push.ts'
 

@@ -22,7 +22,7 @@
  */
 import type { ByteWriter, PushRoute } from '@iokernel/core/plugin'
 import { FrameFlag, RemoteProtocolError } from '@iokernel/core/plugin'
-import { writeCommand, writeLatin1, writeText, writeArrayHeader } from './codec/encode.ts'
+import { writeArrayHeader, writeCommand, writeLatin1, writeText } from './codec/encode.ts'
 
 type Expected =
   /** A push that names this key, or an error. */
@@ -230,7 +230,8 @@ function afterBulk(bytes: Buffer, at: number, end: number): number {
 
 function lengthAt(bytes: Buffer, at: number): number {
   let length = 0
-  for (let position = at + 1; bytes[position] !== 13; position++) length = length * 10 + (bytes[position] as number) - 48
+  for (let position = at + 1; bytes[position] !== 13; position++)
+    length = length * 10 + (bytes[position] as number) - 48
   return length
 }
 

@@ -90,9 +90,7 @@ export function wordBytes(words: readonly string[]): Uint8Array {
 
 /** The same with the array header in front, for a command of `extra` more arguments. */
 export function headBytes(words: readonly string[], extra: number): Uint8Array {
-  return latin1Bytes(
-    `*${words.length + extra}\r\n${words.map((word) => `$${word.length}\r\n${word}\r\n`).join('')}`,
-  )
+  return latin1Bytes(`*${words.length + extra}\r\n${words.map((word) => `$${word.length}\r\n${word}\r\n`).join('')}`)
 }
 
 export function badArgument(value: unknown): LocalError {

@@ -57,7 +57,9 @@ export function decodeInteger(reply: ReplyBytes, facts: Cloneable, asBytes: bool
 export function decodeStatus(reply: ReplyBytes, facts: Cloneable, asBytes: boolean): AnyReply {
   const { bytes, start } = reply
   const isOk = reply.end - start === 5 && bytes[start] === 43 && bytes[start + 1] === 79 && bytes[start + 2] === 75
-  return isOk && !isResp2(facts) ? 'OK' : statusText(decodeReply(reply, facts, asBytes))
+  if (isOk && !isResp2(facts)) return 'OK'
+  const value = decodeReply(reply, facts, asBytes)
+  return bytes[start] === 43 ? statusText(value) : value
 }
 
 /** A status is a word of the protocol, not data: text even where bytes were asked for. */

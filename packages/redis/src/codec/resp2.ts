@@ -45,7 +45,8 @@ function parse(bytes: Buffer): readonly unknown[] {
   collected = []
   const unfinished = failure !== undefined || (parser as unknown as { readonly buffer: unknown }).buffer !== null
   parser.reset()
-  if (unfinished) throw new RemoteProtocolError('a reply that is no RESP2: the framer let through what the parser cannot read')
+  if (unfinished)
+    throw new RemoteProtocolError('a reply that is no RESP2: the framer let through what the parser cannot read')
   return replies
 }
 

@@ -1,0 +1,230 @@
+/**
+ * Subscriptions and invalidations as async iterables.
+ *
+ * Rules:
+ * 1. They live on a connection of their own, which the kernel keeps, counts and restores: one subscriber's end silences nobody else, and a
+ *    reconnect is a `gap` event, because what was published meanwhile is lost.
+ * 2. `subscribe` returns at once; `ready()` resolves when the server has registered everything. Messages before that are
+ *    not promised.
+ * 3. Breaking out of the loop, `close()` and `await using` end it; a server that refuses ends it with its error.
+ *
+ * Theory of operation: every name is an interest of the kernel (`s:` channel, `p:` pattern, `h:` shard channel, `t:` tracked prefix;
+ * see push.ts). An invalidation reaches every tracking interest of the upstream and is filtered here.
+ */
+import type { Cloneable, Interest, InterestHandler, Link, ReplyBytes } from '@iokernel/core/plugin'
+import { LocalError, RemoteError } from '@iokernel/core/plugin'
+import { RedisError } from '../codec/errors.ts'
+import { decodeReply } from '../codec/reply.ts'
+import type { AnyReply } from '../codec/resp3.ts'
+import { smallestCover } from '../push.ts'
+import { Feed, type Gap } from './feed.ts'
+import type { Key } from './types.ts'
+
+/** A published message. */
+export interface Message<Text> {
+  readonly type: 'message'
+  readonly channel: Text
+  /** The pattern that matched, for `psubscribe`. */
+  readonly pattern?: Text
+  readonly message: Text
+}
+
+/** Keys that were written, and must no longer be believed. */
+export interface Invalidation<Text> {
+  readonly type: 'invalidate'
+  /** `null`: everything (FLUSHALL, FLUSHDB). */
+  readonly keys: Text[] | null
+}
+
+export interface FeedOptions {
+  /**
+   * Events that wait for the loop; what comes beyond is dropped and leaves a gap. Default 10 000: a second of a busy channel,
+   * some megabytes of short messages.
+   */
+  readonly eventsMax?: number
+}
+
+export interface InvalidationOptions extends FeedOptions {
+  /** Beginnings of the keys to hear about. Default: every key. */
+  readonly prefixes?: readonly Key[]
+}
+
+/** An async iterable of events that ends when it is closed. */
+export interface Subscription<Event> extends AsyncIterableIterator<Event | Gap>, AsyncDisposable {
+  /** Resolves when the server has registered everything; rejects with what it said instead. */
+  ready(): Promise<void>
+  close(): Promise<void>
+}
+
+const EVENTS_MAX = 10_000
+
+export type SubscriptionKind = 'channel' | 'pattern' | 'shard'
+
+const LETTERS = { channel: 's', pattern: 'p', shard: 'h' } as const
+
+export function subscribe<Text extends string | Uint8Array>(
+  link: Link,
+  kind: SubscriptionKind,
+  given: readonly (Key | FeedOptions)[],
+  asBytes: boolean,
+): Subscription<Message<Text>> {
+  const { names, options } = namesOf(given)
+  if (names.length === 0) throw new LocalError('ARGUMENT', 'subscribe to at least one channel')
+  const feed = new Feed<Message<Text>>(eventsMaxOf(options))
+  const keys = [...new Set(names.map((name) => `${LETTERS[kind]}:${latin1(name)}`))]
+  return new LiveSubscription(link, keys, feed, () => (reply, facts) => {
+    const message = messageOf<Text>(decodeReply(reply, facts, asBytes), kind)
+    if (message !== undefined) feed.push(message)
+  })
+}
+
+export function invalidations<Text extends string | Uint8Array>(
+  link: Link,
+  options: InvalidationOptions,
+  asBytes: boolean,
+): Subscription<Invalidation<Text>> {
+  const feed = new Feed<Invalidation<Text>>(eventsMaxOf(options))
+  const prefixes = smallestCover((options.prefixes ?? ['']).map(latin1))
+  if (prefixes.length === 0)
+    throw new LocalError('ARGUMENT', 'name at least one prefix, or leave prefixes out for every key')
+  const keys = prefixes.map((prefix) => `t:${prefix}`)
+  return new LiveSubscription(link, keys, feed, (index) => (reply, facts) => {
+    const written = keysOf(decodeReply(reply, facts, true))
+    if (written === null) {
+      // Every interest hears it; one of them is enough.
+      if (index === 0) feed.push({ type: 'invalidate', keys: null })
+      return
+    }
+    const concerned = written.filter((key) => latin1(key).startsWith(prefixes[index] as string))
+    if (concerned.length === 0) return
+    const found = asBytes ? concerned : concerned.map((key) => Buffer.from(key).toString())
+    feed.push({ type: 'invalidate', keys: found as Text[] })
+  })
+}
+
+type PushHandler = (reply: ReplyBytes, facts: Cloneable) => void
+
+class LiveSubscription<Event> implements Subscription<Event> {
+  readonly #feed: Feed<Event>
+  readonly #interests: Promise<Interest[]>
+  #closing: Promise<void> | undefined
+
+  constructor(link: Link, keys: readonly string[], feed: Feed<Event>, handlerFor: (index: number) => PushHandler) {
+    this.#feed = feed
+    const asked = keys.map((key, index) => link.interest(key, this.#handler(index, key, handlerFor(index))))
+    this.#interests = this.#settle(asked, keys)
+    // Told to whoever iterates or waits for `ready`; nobody has to.
+    this.#interests.catch(() => undefined)
+  }
+
+  async ready(): Promise<void> {
+    await this.#interests
+  }
+
+  next(): Promise<IteratorResult<Event | Gap>> {
+    return this.#feed.next()
+  }
+
+  async return(): Promise<IteratorResult<Event | Gap>> {
+    await this.close()
+    return { done: true, value: undefined }
+  }
+
+  [Symbol.asyncIterator](): this {
+    return this
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#close()
+    return this.#closing
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close()
+  }
+
+  /** All of them or none: what was registered is given back when one is refused. */
+  async #settle(asked: readonly Promise<Interest>[], keys: readonly string[]): Promise<Interest[]> {
+    const results = await Promise.allSettled(asked)
+    const interests = results.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : []))
+    const failed = results.findIndex((result) => result.status === 'rejected')
+    if (failed === -1) return interests
+    const error = explain((results[failed] as PromiseRejectedResult).reason, keys[failed] as string)
+    this.#feed.end(error)
+    await Promise.all(interests.map((interest) => interest.close()))
+    throw error
+  }
+
+  async #close(): Promise<void> {
+    this.#feed.end()
+    const interests = await this.#interests.catch(() => [])
+    await Promise.all(interests.map((interest) => interest.close()))
+  }
+
+  #handler(index: number, key: string, push: PushHandler): InterestHandler {
+    return {
+      push,
+      // The interests of one subscription share a connection, and its gaps: once is enough.
+      gap: (reason) => {
+        if (index === 0) this.#feed.gap(reason)
+      },
+      failed: (error) => this.#feed.end(explain(error, key)),
+    }
+  }
+}
+
+/** `[kind, channel, message]`, or `[pmessage, pattern, channel, message]`. */
+function messageOf<Text extends string | Uint8Array>(
+  push: AnyReply,
+  kind: SubscriptionKind,
+): Message<Text> | undefined {
+  if (!Array.isArray(push)) return undefined
+  if (kind === 'pattern') {
+    const [, pattern, channel, message] = push
+    return { type: 'message', pattern: pattern as Text, channel: channel as Text, message: message as Text }
+  }
+  const [, channel, message] = push
+  return { type: 'message', channel: channel as Text, message: message as Text }
+}
+
+/** `[invalidate, keys or null]`. */
+function keysOf(push: AnyReply): Uint8Array[] | null {
+  const keys = Array.isArray(push) ? push[1] : undefined
+  return Array.isArray(keys) ? (keys.filter((key) => key instanceof Uint8Array) as Uint8Array[]) : null
+}
+
+function namesOf(given: readonly (Key | FeedOptions)[]): { names: Key[]; options: FeedOptions } {
+  const last = given.at(-1)
+  const isOptions = typeof last === 'object' && !(last instanceof Uint8Array)
+  const names = (isOptions ? given.slice(0, -1) : given) as Key[]
+  for (const name of names) {
+    if (typeof name !== 'string' && !(name instanceof Uint8Array)) {
+      throw new LocalError('ARGUMENT', 'a channel is a string or a Uint8Array')
+    }
+  }
+  return { names: [...names], options: isOptions ? last : {} }
+}
+
+function eventsMaxOf(options: FeedOptions): number {
+  const eventsMax = options.eventsMax ?? EVENTS_MAX
+  if (!Number.isSafeInteger(eventsMax) || eventsMax < 1)
+    throw new LocalError('ARGUMENT', 'eventsMax is a whole number of at least 1')
+  return eventsMax
+}
+
+/** The bytes of a name as a string of one character each. */
+function latin1(name: Key): string {
+  return (
+    typeof name === 'string' ? Buffer.from(name) : Buffer.from(name.buffer, name.byteOffset, name.length)
+  ).toString('latin1')
+}
+
+function explain(error: unknown, key: string): Error {
+  if (key.startsWith('t:') && error instanceof RedisError) {
+    const known = error as RedisError
+    return new RedisError(known.code, 'the server refused CLIENT TRACKING: invalidations need RESP3 and Redis 6', {
+      cause: known,
+    })
+  }
+  return error instanceof Error ? error : new RemoteError('UNKNOWN', String(error))
+}

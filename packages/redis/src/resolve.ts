@@ -1,0 +1,206 @@
+/**
+ * From what an application wrote to what the kernel needs: where, as whom, how.
+ *
+ * Rules: a target is a URL or an object, whose other fields win over its `url`; nothing is taken from the environment. What
+ * is not understood is a `LocalError` `TARGET`. Two targets share an upstream when everything that may make them differ is
+ * equal; secrets enter that key as a digest.
+ */
+import { createHash } from 'node:crypto'
+import type { Cloneable, NameTarget, Resolved, TlsOptions } from '@iokernel/core/plugin'
+import { DEPTH_MAX_LARGEST, FRAMER_LIMITS, type FramerLimits } from './framer.ts'
+import type { RedisIo } from './io.ts'
+import { bad, isNumeric, type ParsedUrl, PORT_DEFAULT, parseHost, parseUrl } from './target.ts'
+
+/** Who to be: a password, or a user and a password. */
+export type RedisCredentials = string | { readonly username?: string; readonly password: string }
+
+export interface RedisTarget {
+  /** The rest of this object adds to it. */
+  readonly url?: string
+  readonly host?: string
+  readonly port?: number
+  /** Several addresses: `['10.0.0.1:6379', 'b.internal']`. */
+  readonly hosts?: readonly string[]
+  /** A unix socket. */
+  readonly path?: string
+  /** A registered discovery, and what it understands. */
+  readonly discovery?: { readonly name: string; readonly target: string }
+  readonly username?: string
+  readonly password?: string
+  /** Asked before each handshake, for passwords that expire. Its answer wins over `username` and `password`. */
+  readonly credentials?: () => RedisCredentials | Promise<RedisCredentials>
+  readonly database?: number
+  /** What CLIENT LIST shows. */
+  readonly clientName?: string
+  /** `true`, or options as in `node:tls`. `rediss:` sets it. */
+  readonly tls?: boolean | TlsOptions
+  /** 3 (default) falls back to 2 where the server does not know it; 2 is for what stands between. */
+  readonly protocolVersion?: 2 | 3
+  /** Bounds on what the server may send. */
+  readonly limits?: Partial<FramerLimits>
+}
+
+/** What stays on the application thread. */
+export type RedisApp = undefined
+
+/** Shown by CLIENT INFO since Redis 7.2. */
+const LIBRARY_NAME = 'iokernel'
+export const LIBRARY_VERSION = '0.1.0'
+
+export function resolve(target: string | RedisTarget): Resolved<RedisIo, RedisApp> {
+  const given: RedisTarget = typeof target === 'string' ? { url: target } : target
+  if (typeof given !== 'object' || given === null) throw bad('a target is a URL like redis://host:6379/0, or an object')
+  for (const name of Object.keys(given)) {
+    if (!FIELDS.has(name)) throw bad(`'${name}' is no field of a target: ${[...FIELDS].join(', ')}`)
+  }
+  const url = given.url === undefined ? undefined : parseUrl(given.url)
+  const name = nameOf(given, url)
+  const tls = tlsOf(given, url)
+  const io = ioOf(given, url)
+  if (given.credentials !== undefined && typeof given.credentials !== 'function') {
+    throw bad('credentials is a function; what does not change goes into username and password')
+  }
+  const { credentials } = given
+  return {
+    upstreamKey: keyOf(name, tls, io, credentials),
+    authority: authorityOf(name, tls, io.database),
+    name,
+    io,
+    app: undefined,
+    ...(tls === undefined ? {} : { tls }),
+    ...(credentials === undefined ? {} : { credentials: async () => checkCredentials(await credentials()) }),
+  }
+}
+
+const FIELDS: ReadonlySet<string> = new Set<keyof RedisTarget>([
+  'url',
+  'host',
+  'port',
+  'hosts',
+  'path',
+  'discovery',
+  'username',
+  'password',
+  'credentials',
+  'database',
+  'clientName',
+  'tls',
+  'protocolVersion',
+  'limits',
+])
+
+function nameOf(given: RedisTarget, url: ParsedUrl | undefined): NameTarget {
+  const places = [given.url, given.host, given.hosts, given.path, given.discovery].filter(
+    (place) => place !== undefined,
+  )
+  if (places.length > 1) throw bad('one place is enough: url, host, hosts, path or discovery')
+  if (given.port !== undefined && given.host === undefined) throw bad('port goes with host')
+  const path = given.path ?? url?.path
+  if (path !== undefined) {
+    if (!path.startsWith('/')) throw bad('the path of a socket is absolute')
+    if (path.includes(',')) throw bad('the path of a socket has no comma')
+    return { discovery: 'static', target: path, portDefault: PORT_DEFAULT }
+  }
+  const discovery = given.discovery ?? url?.discovery
+  if (discovery !== undefined) return { discovery: discovery.name, target: discovery.target, portDefault: PORT_DEFAULT }
+  const hosts =
+    given.host !== undefined ? [hostOf(given.host, given.port)] : (given.hosts?.map(parseHost) ?? url?.hosts)
+  if (hosts === undefined || hosts.length === 0) return nameOf({ host: 'localhost' }, undefined)
+  return { discovery: hosts.every(isNumeric) ? 'static' : 'dns', target: hosts.join(','), portDefault: PORT_DEFAULT }
+}
+
+/** The object form writes IPv6 without brackets too. */
+function hostOf(host: string, port: number | undefined): string {
+  const bracketed = host.includes(':') && !host.startsWith('[') && host.indexOf(':') !== host.lastIndexOf(':')
+  const plain = bracketed ? `[${host}]` : host
+  return parseHost(port === undefined ? plain : `${plain}:${port}`)
+}
+
+function tlsOf(given: RedisTarget, url: ParsedUrl | undefined): TlsOptions | undefined {
+  if (given.tls === false || (given.tls === undefined && url?.encrypted !== true)) return undefined
+  if (given.path !== undefined || url?.path !== undefined) throw bad('TLS over a unix socket is not supported')
+  const options = typeof given.tls === 'object' ? given.tls : {}
+  return { ...options, mode: 'direct' }
+}
+
+function ioOf(given: RedisTarget, url: ParsedUrl | undefined): RedisIo {
+  const username = given.username ?? url?.username
+  const password = given.password ?? url?.password
+  if (username !== undefined && password === undefined && given.credentials === undefined) {
+    throw bad('a user needs a password: redis://user:password@host, or a credentials callback')
+  }
+  const database = given.database ?? url?.database ?? 0
+  if (!Number.isInteger(database) || database < 0) throw bad('a database is a whole number')
+  const protocolVersion = given.protocolVersion ?? url?.protocolVersion ?? 3
+  if (protocolVersion !== 2 && protocolVersion !== 3) throw bad('protocolVersion is 2 or 3')
+  const clientName = given.clientName ?? url?.clientName
+  if (clientName !== undefined && !CLIENT_NAME.test(clientName)) {
+    throw bad('a client name is visible ASCII without spaces: the server refuses others')
+  }
+  return {
+    username,
+    password,
+    database,
+    protocolVersion,
+    clientName,
+    libraryName: LIBRARY_NAME,
+    libraryVersion: LIBRARY_VERSION,
+    limits: limitsOf(given.limits ?? {}),
+  }
+}
+
+function limitsOf(given: Partial<FramerLimits>): RedisIo['limits'] {
+  const limits: { [name: string]: number } = { ...FRAMER_LIMITS }
+  for (const [name, value] of Object.entries(given)) {
+    if (limits[name] === undefined) throw bad(`'${name}' is no limit: ${Object.keys(FRAMER_LIMITS).join(', ')}`)
+    if (!Number.isSafeInteger(value) || value < 1) throw bad(`${name} is a whole number of at least 1`)
+    limits[name] = value
+  }
+  if ((limits['depthMax'] as number) > DEPTH_MAX_LARGEST)
+    throw bad(`depthMax is at most ${DEPTH_MAX_LARGEST}: decoders recurse`)
+  // Counters are 32 bits wide.
+  if ((limits['elementsMax'] as number) > 0x7fff_ffff) throw bad('elementsMax is at most 2147483647')
+  return limits as unknown as RedisIo['limits']
+}
+
+function checkCredentials(credentials: RedisCredentials): Cloneable {
+  if (typeof credentials === 'string') return credentials
+  const isPair = typeof credentials === 'object' && credentials !== null && typeof credentials.password === 'string'
+  if (!isPair) throw bad('a credentials callback returns a password, or { username, password }')
+  return { username: credentials.username, password: credentials.password }
+}
+
+function keyOf(
+  name: NameTarget,
+  tls: TlsOptions | undefined,
+  io: RedisIo,
+  credentials: RedisTarget['credentials'],
+): string {
+  const { password, ...open } = io
+  const secrets = createHash('sha256')
+  secrets.update(
+    JSON.stringify([password ?? null, tls ?? null], (_, value) => (value instanceof Uint8Array ? [...value] : value)),
+  )
+  return JSON.stringify([name, open, secrets.digest('base64'), credentials === undefined ? 0 : numberOf(credentials)])
+}
+
+/** Two callbacks are two identities; the same one is the same. */
+const callbacks = new WeakMap<object, number>()
+let callbackCount = 0
+
+function numberOf(callback: object): number {
+  const known = callbacks.get(callback)
+  if (known !== undefined) return known
+  callbacks.set(callback, ++callbackCount)
+  return callbackCount
+}
+
+function authorityOf(name: NameTarget, tls: TlsOptions | undefined, database: number): string {
+  const scheme = tls === undefined ? 'redis' : 'rediss'
+  if (name.target.startsWith('/')) return `unix://${name.target}${database === 0 ? '' : `?database=${database}`}`
+  const isFound = name.discovery !== 'dns' && name.discovery !== 'static'
+  if (isFound) return `${scheme}+${name.discovery}://${name.target}${database === 0 ? '' : `?database=${database}`}`
+  return `${scheme}://${name.target}/${database}`
+}
+
+const CLIENT_NAME = /^[!-~]+$/
