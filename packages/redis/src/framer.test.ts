@@ -4,7 +4,8 @@ import { RemoteProtocolError } from '@iokernel/core/plugin'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { Reader, type Seen, splits } from '../fixtures/harness.ts'
-import { FRAMER_LIMITS, Framer } from './framer.ts'
+import { Framer } from './framer.ts'
+import { FRAMER_LIMITS } from './limits.ts'
 
 /** Single replies, each one frame. */
 const REPLIES = [

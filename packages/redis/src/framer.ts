@@ -22,10 +22,12 @@
  * be is entered (`#bulkLeft`) and consumed as it comes. A request may have more than one reply (`hint` n: n more): all but the last are
  * reported without `Final`. On a push connection no request is outstanding; the ledger knows whose a reply is.
  *
- * Limits: `FramerLimits`. A push is kept whole in the buffer, so one is as long as the kernel lets a buffer grow.
+ * Limits: limits.ts. A push is kept whole in the buffer, so one is as long as the kernel lets a buffer grow.
  */
 import type { FrameSink } from '@iokernel/core/plugin'
-import { FrameFlag, RemoteError, RemoteProtocolError } from '@iokernel/core/plugin'
+import { FrameFlag, RemoteProtocolError } from '@iokernel/core/plugin'
+import { lastWord } from './codec/errors.ts'
+import { FRAMER_LIMITS, type FramerLimits } from './limits.ts'
 import type { PushLedger } from './push.ts'
 import {
   ATTRIBUTE,
@@ -47,31 +49,6 @@ import {
   TYPES_RESP2,
   TYPES_RESP3,
 } from './scalar.ts'
-
-export interface FramerLimits {
-  /** One reply, with all its elements. */
-  readonly frameBytesMax: number
-  /** Aggregates inside aggregates. */
-  readonly depthMax: number
-  /** Elements of one aggregate; a map's pairs count twice. */
-  readonly elementsMax: number
-  /** A simple string or an error. */
-  readonly lineBytesMax: number
-}
-
-export const FRAMER_LIMITS: FramerLimits = {
-  // Redis's proto-max-bulk-len is 512 MB; a megabyte more for headers and short neighbours.
-  frameBytesMax: 513 * 1024 * 1024,
-  // hiredis's cap since its overflow reports; also what a recursive decoder survives on a default stack.
-  depthMax: 1024,
-  // Redis limits a request to 1 M arguments, replies not at all; 16 M elements of 4 bytes are a 64 MB reply.
-  elementsMax: 16 * 1024 * 1024,
-  // Redis's own lines stay below 1 KB; a script's status or error may be longer. As much as Redis reads for an inline command.
-  lineBytesMax: 64 * 1024,
-}
-
-/** The most that `depthMax` may be set to: the RESP2 decoder recurses, and 3 stack frames a level must fit. */
-export const DEPTH_MAX_LARGEST = 1024
 
 /** A frame of which less than this is in stays in the buffer; from here on it is passed on in pieces. A TLS record's size. */
 const PART_BYTES_MIN = 16 * 1024
@@ -304,8 +281,7 @@ export class Framer {
     const from = this.#from
     this.#checkLength(at)
     const type = this.#type
-    if (this.#unsolicited)
-      throw lastWord(bytes.toString('latin1', from + 1, Math.min(at - 2, from + 1 + LAST_WORD_CHARS_MAX)))
+    if (this.#unsolicited) throw lastWord(bytes, from, at)
     let flags: number
     if (this.#ledger?.active === true) flags = this.#ledger.judge(bytes, from, at)
     else if (type === PUSH) flags = FrameFlag.Push
@@ -388,16 +364,4 @@ export class Framer {
     const length = this.#passedOn + at - this.#from
     if (length > this.#limits.frameBytesMax) throw frameTooLong(this.#limits.frameBytesMax)
   }
-}
-
-/** Enough for the code and a line of text. */
-const LAST_WORD_CHARS_MAX = 200
-
-/** What Redis says to a connection that has asked nothing, before it closes it. */
-const LAST_WORDS = ['ERR max number of clients', 'ERR Protocol error', 'DENIED ', 'NOAUTH ', 'LOADING ']
-
-function lastWord(text: string): RemoteError {
-  if (!LAST_WORDS.some((known) => text.startsWith(known))) return new RemoteProtocolError('an error to no request')
-  const space = text.indexOf(' ')
-  return new RemoteError(text.slice(0, space), `the server ended the connection: ${text.slice(space + 1)}`)
 }

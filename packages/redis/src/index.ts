@@ -30,7 +30,7 @@ export type { RedisClient } from './client.ts'
 export { RedisError } from './codec/errors.ts'
 export type { RedisFacts } from './codec/reply.ts'
 export type { RedisReply } from './codec/resp3.ts'
-export type { FramerLimits } from './framer.ts'
+export type { FramerLimits } from './limits.ts'
 export type { RedisCredentials, RedisTarget } from './resolve.ts'
 
 /** Hand it to `createKernel({ protocols: [redis] })`, and to `kernel.connect(redis, 'redis://host')`. */

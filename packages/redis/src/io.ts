@@ -17,8 +17,9 @@ import type {
 } from '@iokernel/core/plugin'
 import { LocalError, PLUGIN_API } from '@iokernel/core/plugin'
 import { classify } from './codec/errors.ts'
-import { Framer, type FramerLimits } from './framer.ts'
+import { Framer } from './framer.ts'
 import { type HandshakeOptions, handshake, type Identity, identityOf, reset } from './handshake.ts'
+import type { FramerLimits } from './limits.ts'
 import { probe } from './probe.ts'
 import { PushLedger } from './push.ts'
 

@@ -7,8 +7,8 @@
  */
 import { createHash } from 'node:crypto'
 import type { Cloneable, NameTarget, Resolved, TlsOptions } from '@iokernel/core/plugin'
-import { DEPTH_MAX_LARGEST, FRAMER_LIMITS, type FramerLimits } from './framer.ts'
 import type { RedisIo } from './io.ts'
+import { DEPTH_MAX_LARGEST, FRAMER_LIMITS, type FramerLimits } from './limits.ts'
 import { bad, isNumeric, type ParsedUrl, PORT_DEFAULT, parseHost, parseUrl } from './target.ts'
 
 /** Who to be: a password, or a user and a password. */

@@ -5,7 +5,7 @@
  * out of prose has the code `ERR`. A verdict depends on the code alone, but for two codes that Redis uses for two things.
  */
 import type { Verdict } from '@iokernel/core/plugin'
-import { RemoteError } from '@iokernel/core/plugin'
+import { RemoteError, RemoteProtocolError } from '@iokernel/core/plugin'
 
 /** An error reply. `code` is its first word (`WRONGTYPE`, `NOSCRIPT`, `ERR`), `message` the rest. */
 export class RedisError extends RemoteError {
@@ -68,6 +68,16 @@ export function classify(bytes: Buffer, start: number, end: number): Verdict {
       return 'call'
   }
 }
+
+/** The error for an error frame that answers no request: what Redis says before it closes a connection, or a fault. */
+export function lastWord(bytes: Buffer, start: number, end: number): RemoteError {
+  const text = errorText(bytes, start, Math.min(end, start + TEXT_BYTES_MAX))
+  if (!LAST_WORDS.some((known) => text.startsWith(known))) return new RemoteProtocolError('an error to no request')
+  const space = text.indexOf(' ')
+  return new RemoteError(text.slice(0, space), `the server ended the connection: ${text.slice(space + 1)}`)
+}
+
+const LAST_WORDS = ['ERR max number of clients', 'ERR Protocol error', 'DENIED ', 'NOAUTH ', 'LOADING ']
 
 const BLOB_ERROR = 33
 /** Code and the words that tell the two meanings apart; longer errors are not read further. */
