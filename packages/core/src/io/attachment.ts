@@ -200,8 +200,7 @@ export class Attachment {
     this.#end.invariants()
   }
 
-  // ---- Submissions
-  // ---------------------------------------------------------------------------------------------------
+  // ---- Submissions ----------------------------------------------------------------------------------------
 
   #take(offset: number): void {
     const incoming = this.#end.in
@@ -279,17 +278,11 @@ export class Attachment {
     this.#host.onControl(this, decodeControl(incoming.bytes, start, start + length))
   }
 
-  // ---- Completions
-  // ---------------------------------------------------------------------------------------------------
+  // ---- Completions ----------------------------------------------------------------------------------------
 
   #replyLater(call: Call, factsId: number, bytes: Buffer, start: number, end: number, nowMs: number): void {
     if (this.#backlog.bytes + end - start > this.#host.limits.overflowBytesMax) {
-      const error = new LocalError(
-        'OVERFLOW',
-        'the application thread did not take its replies in time and more than overflowBytesMax waited for it; this one was dropped',
-        { sent: 'maybe' },
-      )
-      return this.failed(call, describeError(error), false, nowMs)
+      return this.failed(call, describeError(overflowError()), false, nowMs)
     }
     const max = this.#end.out.payloadMax
     let from = start
@@ -351,6 +344,16 @@ export class Attachment {
 }
 
 const EMPTY = new Uint8Array(0)
+
+/** What a caller is told whose reply was dropped because its thread did not keep up. */
+export function overflowError(): LocalError {
+  return new LocalError(
+    'OVERFLOW',
+    'the application thread did not take its replies in time and more than overflowBytesMax waited for it; ' +
+      'this one was dropped',
+    { sent: 'maybe' },
+  )
+}
 
 function copyOf(bytes: Buffer, start: number, end: number): Uint8Array {
   return Uint8Array.prototype.slice.call(bytes, start, end)

@@ -115,8 +115,7 @@ export class InterestHub implements ConnectionOwner {
     this.#connection?.destroy(error)
   }
 
-  // ---- ConnectionOwner
-  // -----------------------------------------------------------------------------------------------
+  // ---- ConnectionOwner ------------------------------------------------------------------------------------
 
   onReady(): void {
     this.#ready = true

@@ -99,8 +99,7 @@ export class IoKernel implements AttachmentHost {
     if (!this.#gathered.includes(connection)) this.#gathered.push(connection)
   }
 
-  // ---- Calls
-  // ---------------------------------------------------------------------------------------------------------
+  // ---- Calls ----------------------------------------------------------------------------------------------
 
   onCall(attachment: Attachment, call: Call, deadlineMs: number, nowMs: number): void {
     const session = (call.flags & CallFlag.Session) === 0 ? undefined : this.#sessions.get(attachment)?.get(call.target)
@@ -133,8 +132,7 @@ export class IoKernel implements AttachmentHost {
     this.#settleNow(call, describeError(error))
   }
 
-  // ---- Control
-  // -------------------------------------------------------------------------------------------------------
+  // ---- Control --------------------------------------------------------------------------------------------
 
   onControl(attachment: Attachment, message: ControlMessage): void {
     switch (message.type) {
@@ -172,8 +170,7 @@ export class IoKernel implements AttachmentHost {
     }
   }
 
-  // ---- Upstreams
-  // -----------------------------------------------------------------------------------------------------
+  // ---- Upstreams ------------------------------------------------------------------------------------------
 
   #connect(attachment: Attachment, target: number, configuration: UpstreamConfiguration): void {
     const upstream = this.#upstreams.get(configuration.key) ?? this.#newUpstream(configuration)
@@ -242,8 +239,7 @@ export class IoKernel implements AttachmentHost {
     else client.onIdle = finish
   }
 
-  // ---- Sessions
-  // ------------------------------------------------------------------------------------------------------
+  // ---- Sessions -------------------------------------------------------------------------------------------
 
   #clientOf(session: Session): Client | undefined {
     return this.#sessionClients.get(session)
@@ -269,8 +265,7 @@ export class IoKernel implements AttachmentHost {
     attachment.event({ type: 'session-closed', session: number })
   }
 
-  // ---- Time
-  // ----------------------------------------------------------------------------------------------------------
+  // ---- Time -----------------------------------------------------------------------------------------------
 
   #arm(call: Call, deadlineAtMs: number): void {
     this.#wheel.add(call, deadlineAtMs)
@@ -317,8 +312,7 @@ export class IoKernel implements AttachmentHost {
     this.settlement.pool.give(call)
   }
 
-  // ---- Turns and the end
-  // ---------------------------------------------------------------------------------------------
+  // ---- Turns and the end ----------------------------------------------------------------------------------
 
   #flush(): void {
     const connections = this.#gathered
@@ -383,7 +377,8 @@ function deadlineError(call: Call, lateMs: number): DeadlineError {
     )
   }
   return new DeadlineError(
-    `the deadline of ${Math.round(totalMs)} ms passed: ${Math.round(call.writtenAtMs - call.arrivedAtMs)} ms until written, then no complete reply; it may have been executed`,
+    `the deadline of ${Math.round(totalMs)} ms passed: ${Math.round(call.writtenAtMs - call.arrivedAtMs)} ms until ` +
+      'written, then no complete reply; it may have been executed',
     busy ? 'kernel-busy' : 'upstream',
     { sent: 'maybe', ...place },
   )

@@ -14,17 +14,18 @@
 
 import type { ByteWriter } from '../plugin/byte-writer.ts'
 import type { Cloneable } from '../plugin/cloneable.ts'
-import { type Connection, FrameFlag, type FrameSink } from '../plugin/connection.ts'
+import { type Connection, FrameFlag, type Verdict } from '../plugin/connection.ts'
 import type { Endpoint } from '../plugin/discovery.ts'
-import { describeError, IoKernelError, LocalError, RemoteError, RemoteProtocolError } from '../plugin/errors.ts'
+import { IoKernelError, LocalError, RemoteError, RemoteProtocolError } from '../plugin/errors.ts'
 import type { TlsOptions } from '../plugin/protocol.ts'
 import type { Script } from '../plugin/script.ts'
 import { assert } from '../shared/assert.ts'
 import type { UpstreamLimits } from '../shared/limits.ts'
-import { type Call, CallList, CallState } from './call.ts'
+import { type Call, type CallList, CallState } from './call.ts'
 import type { IoEnvironment, Timer } from './environment.ts'
 import { Outgoing } from './outgoing.ts'
 import { ReceiveBuffer } from './receive-buffer.ts'
+import { type MatcherHost, ReplyMatcher } from './reply-matcher.ts'
 import type { Chunk, RequestStore } from './request-store.ts'
 import { ScriptRunner } from './script-runner.ts'
 import type { Settlement } from './settlement.ts'
@@ -69,11 +70,10 @@ export interface ConnectionServices {
 /** Bytes of handshake frames a script may leave unread: certificates and parameters fit many times over. */
 const SCRIPT_BYTES_MAX = 1 << 20
 
-export class LiveConnection implements FrameSink {
+export class LiveConnection implements MatcherHost {
   readonly id: number
   readonly purpose: Purpose
   readonly endpoint: Endpoint
-  readonly unanswered: CallList = new CallList()
   facts: Cloneable
   phase: Phase = 'opening'
   /** When bytes last came, or the oldest unanswered call was written into silence. */
@@ -88,16 +88,10 @@ export class LiveConnection implements FrameSink {
   readonly #protocol: Connection
   readonly #receive = new ReceiveBuffer()
   readonly #transport: Transport
-  readonly #byWireId: Map<number, Call> | undefined
-  #runner: ScriptRunner | undefined
+  readonly #matcher: ReplyMatcher
   #timer: Timer | undefined
   #scanning = false
-  #nowMs = 0
-  /** Frames of the oldest call that lie next to each other and are not passed on yet. */
-  #runStart = -1
-  #runEnd = -1
   readonly #outgoing: Outgoing
-  #wireId = 0
   #closeReason: IoKernelError | undefined
   #retiring = false
 
@@ -110,7 +104,7 @@ export class LiveConnection implements FrameSink {
     this.#services = services
     this.#protocol = settings.protocol
     this.#outgoing = new Outgoing(services.store, settings.limits.requestBytesMax)
-    this.#byWireId = correlated ? new Map() : undefined
+    this.#matcher = new ReplyMatcher(this, this.#receive, services.settlement, correlated)
     const { environment } = services
     this.lastHeardMs = environment.nowMs()
     this.#timer = environment.after(settings.limits.connectTimeoutMs, () =>
@@ -147,12 +141,17 @@ export class LiveConnection implements FrameSink {
     )
   }
 
+  /** Calls written and not answered, in order. */
+  get unanswered(): CallList {
+    return this.#matcher.unanswered
+  }
+
   get unsentBytes(): number {
     return this.phase === 'closed' ? 0 : this.#outgoing.bytes + this.#transport.unsentBytes
   }
 
   get isIdle(): boolean {
-    return this.unanswered.count === 0 && this.#runner === undefined
+    return this.unanswered.count === 0 && this.#matcher.script === undefined
   }
 
   /** Gathers a call for the next write. */
@@ -196,7 +195,7 @@ export class LiveConnection implements FrameSink {
         upgrade: (upgraded) => this.#upgrade(upgraded),
         finished: (result) => {
           timer.cancel()
-          this.#runner = undefined
+          this.#matcher.script = undefined
           this.phase = this.#retiring ? 'draining' : 'ready'
           done(result as Result)
         },
@@ -208,7 +207,7 @@ export class LiveConnection implements FrameSink {
       limits.scriptStepsMax,
       SCRIPT_BYTES_MAX,
     )
-    this.#runner = runner
+    this.#matcher.script = runner
     runner.start()
   }
 
@@ -227,124 +226,66 @@ export class LiveConnection implements FrameSink {
     this.#closeReason ??= reason
     this.phase = 'closed'
     this.#timer?.cancel()
-    this.#runner = undefined
+    this.#matcher.script = undefined
     this.#outgoing.drop()
     this.#transport.destroy()
     // The owner is told at once; the transport's own `onClosed` comes later and finds the phase closed.
     this.#owner.onClosed(this, this.#closeReason)
   }
 
-  // ---- FrameSink: called by the plugin's `scan`
-  // ----------------------------------------------------------------------
+  // ---- MatcherHost ------------------------------------------------------------------------------------------
 
-  frame(start: number, end: number, flags: number, wireId?: number): void {
-    if (this.#runner !== undefined && (flags & FrameFlag.Push) === 0) {
-      this.#runner.frame(this.#receive.bytes, start, end, (flags & FrameFlag.Part) !== 0)
-      return
-    }
-    if ((flags & FrameFlag.Push) !== 0) {
-      if (this.phase !== 'closed') this.#owner.onPush(this, this.#receive.bytes, start, end)
-      return
-    }
-    const call =
-      this.#byWireId === undefined || wireId === undefined ? this.unanswered.first : this.#byWireId.get(wireId)
-    if (call === undefined) return this.#unsolicited(start, end, flags)
-    if ((flags & FrameFlag.Final) === 0) return this.#pass(call, start, end)
-    let from = start
-    if (this.#runEnd === start) from = this.#runStart
-    else if (this.#runEnd !== -1) this.#passRun(call)
-    this.#runEnd = -1
-    if (flags === FrameFlag.Final) this.#answer(call, from, end)
-    else this.#answerFlagged(call, from, start, end, flags, wireId)
+  get isClosed(): boolean {
+    return this.phase === 'closed'
   }
 
-  expect(_length: number): void {
-    // The receive buffer grows by arriving bytes; a claim alone changes nothing.
-  }
-
-  hint(): number {
-    if (this.#runner !== undefined) return 0
-    const call = this.unanswered.first
-    if (call !== undefined) return call.hint
+  get idleHint(): number {
     return this.purpose === 'push' ? 0 : -1
   }
 
-  // ---- Answers
-  // -------------------------------------------------------------------------------------------------------
-
-  #answer(call: Call, start: number, end: number): void {
-    this.unanswered.remove(call)
-    this.#services.settlement.reply(call, this.id, this.#receive.bytes, start, end, this.#nowMs)
+  get replyBytesMax(): number {
+    return this.#settings.limits.replyBytesMax
   }
 
-  #answerFlagged(
-    call: Call,
-    from: number,
-    start: number,
-    end: number,
-    flags: number,
-    wireId: number | undefined,
-  ): void {
-    const bytes = this.#receive.bytes
-    if ((flags & FrameFlag.Dirty) !== 0) this.dirty = true
-    if (wireId !== undefined) this.#byWireId?.delete(wireId)
-    const verdict = (flags & FrameFlag.Error) !== 0 ? (this.#protocol.classify?.(bytes, start, end) ?? 'call') : 'call'
-    const whole = from === start && call.replyBytes === 0
-    this.unanswered.remove(call)
-    if (verdict !== 'not-executed' || !whole || !this.#owner.onNotExecuted(this, call)) {
-      this.#services.settlement.reply(call, this.id, bytes, from, end, this.#nowMs)
-    }
-    if (verdict === 'retire' || verdict === 'role-lost') {
-      this.retire(
-        this.#remote(verdict === 'retire' ? 'RETIRED' : 'ROLE_LOST', 'the peer said that it must not be used further'),
-      )
-    }
-    if ((flags & FrameFlag.Close) !== 0)
-      this.destroy(this.#remote('CLOSED_BY_PEER', 'the peer announced that it closes the connection'))
+  classify(bytes: Buffer, start: number, end: number): Verdict {
+    return this.#protocol.classify?.(bytes, start, end) ?? 'call'
   }
 
-  /** A frame, or part of one, with more to come for the same call. */
-  #pass(call: Call, start: number, end: number): void {
-    if (this.#runEnd === start) {
-      this.#runEnd = end
-      return
-    }
-    if (this.#runEnd !== -1) this.#passRun(call)
-    this.#runStart = start
-    this.#runEnd = end
+  onPush(bytes: Buffer, start: number, end: number): void {
+    this.#owner.onPush(this, bytes, start, end)
   }
 
-  #passRun(call: Call): void {
-    const from = this.#runStart
-    const to = this.#runEnd
-    this.#runEnd = -1
-    if (call.state === CallState.Tombstone) return
-    call.replyBytes += to - from
-    const { replyBytesMax } = this.#settings.limits
-    if (call.replyBytes > replyBytesMax) {
-      const error = this.#remote(
-        'REPLY_TOO_LARGE',
-        `the reply is larger than replyBytesMax (${replyBytesMax} bytes); the rest of it is dropped`,
-      )
-      this.#services.settlement.settleEarly(call, describeError(error), this.#nowMs)
-      return
-    }
-    const passed = call.client?.attachment.piece(call, this.#receive.bytes, from, to) ?? false
-    if (!passed) this.#services.settlement.settleEarly(call, describeError(overflowError()), this.#nowMs)
-  }
-
-  #unsolicited(start: number, end: number, flags: number): void {
-    // The framer may go on for the rest of the bytes after a frame that closed the connection.
-    if (this.phase === 'closed') return
-    if (this.purpose === 'push') return this.#owner.onStray(this, this.#receive.bytes, start, end, flags)
+  onUnsolicited(bytes: Buffer, start: number, end: number, flags: number): void {
+    if (this.purpose === 'push') return this.#owner.onStray(this, bytes, start, end, flags)
     if ((flags & (FrameFlag.Error | FrameFlag.Close)) !== 0) {
       return this.destroy(this.#remote('CLOSED_BY_PEER', 'the peer reported an error while nothing was asked of it'))
     }
     throw new RemoteProtocolError('the peer sent a reply that nothing had asked for', this.#place())
   }
 
-  // ---- Transport
-  // -----------------------------------------------------------------------------------------------------
+  onNotExecuted(call: Call): boolean {
+    return this.#owner.onNotExecuted(this, call)
+  }
+
+  onVerdict(verdict: Verdict): void {
+    if (verdict !== 'retire' && verdict !== 'role-lost') return
+    this.retire(this.#remote(verdict === 'retire' ? 'RETIRED' : 'ROLE_LOST', 'the peer said that it must not be used'))
+  }
+
+  onDirty(): void {
+    this.dirty = true
+  }
+
+  onCloseFrame(): void {
+    this.destroy(this.#remote('CLOSED_BY_PEER', 'the peer announced that it closes the connection'))
+  }
+
+  replyTooLarge(): IoKernelError {
+    const { replyBytesMax } = this.#settings.limits
+    return this.#remote('REPLY_TOO_LARGE', `a reply passed replyBytesMax (${replyBytesMax} bytes) and was dropped`)
+  }
+
+  // ---- Transport ------------------------------------------------------------------------------------------
 
   #onOpen(): void {
     if (this.phase !== 'opening') return
@@ -364,17 +305,12 @@ export class LiveConnection implements FrameSink {
 
   #onReceived(): void {
     if (this.phase === 'closed') return
-    this.#nowMs = this.#services.environment.nowMs()
-    this.lastHeardMs = this.#nowMs
+    this.#matcher.nowMs = this.#services.environment.nowMs()
+    this.lastHeardMs = this.#matcher.nowMs
     this.#scan()
-    if (this.#closed) return
+    if (this.isClosed) return
     if (this.#retiring && this.isIdle) this.destroy(this.#closeReason as IoKernelError)
     else this.#owner.onProgress(this)
-  }
-
-  /** A function, so that the compiler knows it may change during a callback. */
-  get #closed(): boolean {
-    return this.phase === 'closed'
   }
 
   #scan(): void {
@@ -382,7 +318,7 @@ export class LiveConnection implements FrameSink {
     if (this.#scanning) return
     this.#scanning = true
     try {
-      while (!this.#closed && this.#scanOnce());
+      while (!this.isClosed && this.#scanOnce());
     } catch (error) {
       this.destroy(this.#fromPlugin(error))
     }
@@ -392,7 +328,7 @@ export class LiveConnection implements FrameSink {
   /** True when there is reason to look again. */
   #scanOnce(): boolean {
     const receive = this.#receive
-    const runner = this.#runner
+    const runner = this.#matcher.script
     if (runner !== undefined && runner.rawWanted > 0) {
       const wanted = runner.rawWanted
       if (receive.length < wanted) return false
@@ -404,11 +340,10 @@ export class LiveConnection implements FrameSink {
     if (runner?.upgrading === true) return false
     const length = receive.length
     if (length === 0) return false
-    const done = this.#protocol.scan(receive.bytes, receive.start, receive.end, this)
-    if (this.#runEnd !== -1 && this.unanswered.first !== undefined) this.#passRun(this.unanswered.first)
-    this.#runEnd = -1
+    const done = this.#protocol.scan(receive.bytes, receive.start, receive.end, this.#matcher)
+    this.#matcher.endScan()
     // `destroy` may have come from a frame; the rest of the bytes is nobody's.
-    if (this.#closed) return false
+    if (this.isClosed) return false
     receive.consume(done)
     const { frameBytesMax } = this.#settings.limits
     if (receive.length > frameBytesMax) {
@@ -436,11 +371,10 @@ export class LiveConnection implements FrameSink {
 
   #onEnd(): void {
     if (this.phase === 'closed') return
-    this.#nowMs = this.#services.environment.nowMs()
+    this.#matcher.nowMs = this.#services.environment.nowMs()
     this.#guard(() => {
-      this.#protocol.closed?.(this)
-      if (this.#runEnd !== -1 && this.unanswered.first !== undefined) this.#passRun(this.unanswered.first)
-      this.#runEnd = -1
+      this.#protocol.closed?.(this.#matcher)
+      this.#matcher.endScan()
     })
     this.destroy(this.#remote('CLOSED_BY_PEER', 'the peer closed the connection'))
   }
@@ -451,23 +385,14 @@ export class LiveConnection implements FrameSink {
     this.destroy(this.#remote('CONNECTION_LOST', `the connection failed: ${error.message}`, error, code))
   }
 
-  // ---- Writing
-  // -------------------------------------------------------------------------------------------------------
+  // ---- Writing --------------------------------------------------------------------------------------------
 
   #submitThrough(call: Call): void {
-    const wireId = this.#byWireId === undefined ? 0 : this.#nextWireId(call)
+    const wireId = this.#matcher.wireIdFor(call)
     const payload = (call.chunk as Chunk).bytes.subarray(call.offset, call.offset + call.length)
     this.write((protocol, out) => {
       protocol.submit?.(payload, call.hint, wireId, out)
     })
-  }
-
-  #nextWireId(call: Call): number {
-    const byWireId = this.#byWireId as Map<number, Call>
-    do this.#wireId = (this.#wireId + 1) >>> 0
-    while (byWireId.has(this.#wireId))
-    byWireId.set(this.#wireId, call)
-    return this.#wireId
   }
 
   #guard(action: () => void): void {
@@ -503,11 +428,3 @@ export class LiveConnection implements FrameSink {
 
 /** For writes whose memory nobody waits for. */
 function NOTHING(): void {}
-
-function overflowError(): LocalError {
-  return new LocalError(
-    'OVERFLOW',
-    'the application thread did not take its replies in time and more than overflowBytesMax waited for it; this one was dropped',
-    { sent: 'maybe' },
-  )
-}

@@ -27,7 +27,8 @@ export async function loadPlugins(
     } catch (error) {
       const reason = error instanceof Error ? error.message : String(error)
       problems.push(
-        `plugin '${name}': its I/O half ${href} could not be loaded (${reason}). If a bundler moved it, write createKernel({ ioModules: { ${JSON.stringify(name)}: url } })`,
+        `plugin '${name}': its I/O half ${href} could not be loaded (${reason}). ` +
+          `If a bundler moved it, write createKernel({ ioModules: { ${JSON.stringify(name)}: url } })`,
       )
       continue
     }
@@ -46,7 +47,8 @@ function problemWith(half: unknown, name: string, href: string): string | undefi
   if (halfName !== name)
     return `plugin '${name}': the I/O half in ${href} calls itself '${String(halfName)}'; both halves have one name`
   if (!PLUGIN_API_SUPPORTED.includes(api as number)) {
-    return `plugin '${name}': its I/O half was written for contract ${String(api)}, this kernel knows ${PLUGIN_API_SUPPORTED.join(', ')}`
+    const known = PLUGIN_API_SUPPORTED.join(', ')
+    return `plugin '${name}': its I/O half was written for contract ${String(api)}, this kernel knows ${known}`
   }
   return undefined
 }

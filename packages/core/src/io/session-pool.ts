@@ -93,7 +93,8 @@ export class SessionPool implements ConnectionOwner {
         if (!this.#stopWaiting(session)) return
         const error = new LocalError(
           'SESSION_DEADLINE',
-          `no session was free within ${deadlineMs} ms: ${this.#connections.size} of sessionsMax ${this.#host.limits.sessionsMax} are in use`,
+          `no session was free within ${deadlineMs} ms: ${this.#connections.size} are in use ` +
+            `(sessionsMax ${this.#host.limits.sessionsMax})`,
           { upstream: this.#host.authority },
         )
         session.tell({ type: 'session-failed', session: session.number, error: describeError(error) })
@@ -165,8 +166,7 @@ export class SessionPool implements ConnectionOwner {
     for (const connection of [...this.#connections.keys()]) connection.destroy(error)
   }
 
-  // ---- ConnectionOwner
-  // -----------------------------------------------------------------------------------------------
+  // ---- ConnectionOwner ------------------------------------------------------------------------------------
 
   onReady(connection: LiveConnection): void {
     this.#opening.delete(connection)

@@ -112,8 +112,7 @@ export class Upstream implements ConnectionOwner {
     client.attachment.event({ type: 'state', target: client.target, state: this.#told })
   }
 
-  // ---- Calls
-  // ---------------------------------------------------------------------------------------------------------
+  // ---- Calls ----------------------------------------------------------------------------------------------
 
   submit(call: Call, nowMs: number): void {
     if ((call.flags & CallFlag.Exclusive) !== 0) {
@@ -136,8 +135,7 @@ export class Upstream implements ConnectionOwner {
     if (this.#queue.first !== undefined) this.#pump()
   }
 
-  // ---- Names
-  // ---------------------------------------------------------------------------------------------------------
+  // ---- Names ----------------------------------------------------------------------------------------------
 
   onEndpoints(endpoints: readonly Endpoint[]): void {
     if (this.#closed) return
@@ -154,8 +152,7 @@ export class Upstream implements ConnectionOwner {
     this.#failIfDown()
   }
 
-  // ---- ConnectionOwner of the lanes
-  // ----------------------------------------------------------------------------------
+  // ---- ConnectionOwner of the lanes -----------------------------------------------------------------------
 
   onReady(connection: LiveConnection): void {
     this.#opening.delete(connection)
@@ -212,8 +209,7 @@ export class Upstream implements ConnectionOwner {
     return true
   }
 
-  // ---- End
-  // -----------------------------------------------------------------------------------------------------------
+  // ---- End ------------------------------------------------------------------------------------------------
 
   /** Nobody uses it any more, or the kernel closes. What is left is rejected. */
   close(error: IoKernelError): void {
@@ -229,8 +225,7 @@ export class Upstream implements ConnectionOwner {
     this.#tellState()
   }
 
-  // ---- Lanes
-  // ---------------------------------------------------------------------------------------------------------
+  // ---- Lanes ----------------------------------------------------------------------------------------------
 
   #pump(): void {
     const nowMs = this.#environment.nowMs()
@@ -373,8 +368,7 @@ export class Upstream implements ConnectionOwner {
     return this.#endpoints.has(endpointId)
   }
 
-  // ---- Credentials, state and refusals
-  // -------------------------------------------------------------------------------
+  // ---- Credentials, state and refusals --------------------------------------------------------------------
 
   #withCredentials(then: (failure: LocalError | undefined) => void): void {
     if (!this.configuration.asksCredentials) return then(undefined)

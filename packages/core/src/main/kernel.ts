@@ -202,7 +202,8 @@ export class Kernel {
       this.#attachment.fail(
         new LocalError(
           'IO_THREAD_GAVE_UP',
-          `the I/O thread died ${restartsMax + 1} times within ${restartWindowMs} ms, last: ${reason}. Look at the plugin that was busy, then create a new kernel`,
+          `the I/O thread died ${restartsMax + 1} times within ${restartWindowMs} ms, last: ${reason}. ` +
+            'Look at the plugin that was busy, then create a new kernel',
         ),
       )
       void old?.terminate()

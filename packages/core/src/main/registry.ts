@@ -57,23 +57,29 @@ export class Registry {
   assertRegistered(protocol: { readonly name: string }): void {
     if (this.#protocols.has(protocol?.name)) return
     const name = String(protocol?.name)
+    const known = [...this.#protocols.keys(), name].join(', ')
     throw new LocalError(
       'UNREGISTERED_PROTOCOL',
-      `the protocol '${name}' is not registered with this kernel: write createKernel({ protocols: [${[...this.#protocols.keys(), name].join(', ')}] })`,
+      `the protocol '${name}' is not registered with this kernel: write createKernel({ protocols: [${known}] })`,
     )
   }
 }
 
 function problemWith(plugin: AnyProtocol | AnyDiscovery, names: ReadonlySet<string>): string | undefined {
   if (typeof plugin !== 'object' || plugin === null) {
-    return `a plugin is ${String(plugin)}: write createKernel({ protocols: [redis] }) with the object the package exports`
+    return `a plugin is ${String(plugin)}: write createKernel({ protocols: [redis] }), with what the package exports`
   }
   const name = String(plugin.name)
   if (plugin.kind !== 'protocol' && plugin.kind !== 'discovery') {
-    return `'${name}' is no plugin (kind is ${String((plugin as { kind?: unknown }).kind)}): pass the object that its package exports`
+    const kind = String((plugin as { kind?: unknown }).kind)
+    return `'${name}' is no plugin (its kind is ${kind}): pass the object that its package exports`
   }
   if (!PLUGIN_API_SUPPORTED.includes(plugin.api)) {
-    return `plugin '${name}' was written for contract ${String(plugin.api)}, this kernel knows ${PLUGIN_API_SUPPORTED.join(', ')}: install a matching version of its package or of @iokernel/core`
+    const known = PLUGIN_API_SUPPORTED.join(', ')
+    return (
+      `plugin '${name}' was written for contract ${String(plugin.api)}, this kernel knows ${known}: ` +
+      'install a matching version of its package or of @iokernel/core'
+    )
   }
   if (names.has(name)) return `two plugins are called '${name}': register each once`
   if (!(plugin.io instanceof URL)) {

@@ -149,8 +149,9 @@ export class UpstreamEntry implements UpstreamHandle {
   #notReady(deadlineMs: number): DeadlineError {
     const { status, reason, endpoints } = this.#state
     const where = endpoints.length === 0 ? 'no address is known' : `addresses: ${endpoints.join(', ')}`
+    const why = reason === undefined ? [] : [`last failure: ${reason}`]
     return new DeadlineError(
-      `${this.authority} is not ready after ${deadlineMs} ms (${status}; ${where}${reason === undefined ? '' : `; last failure: ${reason}`})`,
+      `${this.authority} is not ready after ${deadlineMs} ms (${[status, where, ...why].join('; ')})`,
       'upstream',
       { sent: 'no', upstream: this.authority },
     )

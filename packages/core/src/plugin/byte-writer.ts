@@ -208,7 +208,8 @@ export class ByteWriter {
     if (length + size > this.lengthMax) {
       throw new LocalError(
         'REQUEST_TOO_LARGE',
-        `the request would be larger than requestBytesMax (${this.lengthMax} bytes): split it, or raise the limit in the options of connect()`,
+        `the request would be larger than requestBytesMax (${this.lengthMax} bytes): ` +
+          'split it, or raise the limit in the options of connect()',
       )
     }
     const larger = Buffer.allocUnsafe(Math.max(2 * (length + size), 1024))

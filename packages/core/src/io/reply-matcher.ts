@@ -1,0 +1,154 @@
+/**
+ * Gives frames to the calls they answer. The framer's sink; the hottest code of the I/O thread.
+ *
+ * Rules:
+ * 1. A frame answers the oldest unanswered call, or the one with its wire id. A tombstone is a call like any other
+ *    here: it keeps its place, and what comes for it is dropped.
+ * 2. Frames of one call that lie next to each other are passed on as one piece; a reply that is complete within one
+ *    look at the buffer is passed on whole.
+ * 3. A reply past `replyBytesMax` fails its call at once; the rest is dropped as it comes. Reading goes on.
+ *
+ *    frames  [a][a][a Final][b Final][push][c Part]        runStart..runEnd: frames of one call, side by side
+ *    passed  [------ a -----][-- b --]  apart [-- piece of c
+ */
+import { FrameFlag, type FrameSink, type Verdict } from '../plugin/connection.ts'
+import { describeError, type IoKernelError } from '../plugin/errors.ts'
+import { overflowError } from './attachment.ts'
+import { type Call, CallList, CallState } from './call.ts'
+import type { ReceiveBuffer } from './receive-buffer.ts'
+import type { ScriptRunner } from './script-runner.ts'
+import type { Settlement } from './settlement.ts'
+
+/** The connection around it. */
+export interface MatcherHost {
+  readonly id: number
+  readonly isClosed: boolean
+  /** The hint while nothing is outstanding: `-1` refuses what is unsolicited, `0` lets it through. */
+  readonly idleHint: number
+  readonly replyBytesMax: number
+  classify(bytes: Buffer, start: number, end: number): Verdict
+  onPush(bytes: Buffer, start: number, end: number): void
+  /** A frame that is no push, while nothing was asked. */
+  onUnsolicited(bytes: Buffer, start: number, end: number, flags: number): void
+  /** True when the call was taken to be sent again. */
+  onNotExecuted(call: Call): boolean
+  onVerdict(verdict: Verdict): void
+  onDirty(): void
+  onCloseFrame(): void
+  replyTooLarge(): IoKernelError
+}
+
+export class ReplyMatcher implements FrameSink {
+  readonly unanswered: CallList = new CallList()
+  /** The script that has the connection to itself. */
+  script: ScriptRunner | undefined
+  /** The time of the read under way. */
+  nowMs = 0.5
+  readonly #host: MatcherHost
+  readonly #receive: ReceiveBuffer
+  readonly #settlement: Settlement
+  readonly #byWireId: Map<number, Call> | undefined
+  #wireId = 0
+  #runStart = -1
+  #runEnd = -1
+
+  constructor(host: MatcherHost, receive: ReceiveBuffer, settlement: Settlement, correlated: boolean) {
+    this.#host = host
+    this.#receive = receive
+    this.#settlement = settlement
+    this.#byWireId = correlated ? new Map() : undefined
+  }
+
+  /** The number that will name this call's reply; 0 where replies come in order. */
+  wireIdFor(call: Call): number {
+    const byWireId = this.#byWireId
+    if (byWireId === undefined) return 0
+    do this.#wireId = (this.#wireId + 1) >>> 0
+    while (byWireId.has(this.#wireId))
+    byWireId.set(this.#wireId, call)
+    return this.#wireId
+  }
+
+  frame(start: number, end: number, flags: number, wireId?: number): void {
+    if ((flags & FrameFlag.Push) !== 0) {
+      if (!this.#host.isClosed) this.#host.onPush(this.#receive.bytes, start, end)
+      return
+    }
+    if (this.script !== undefined) {
+      this.script.frame(this.#receive.bytes, start, end, (flags & FrameFlag.Part) !== 0)
+      return
+    }
+    const call =
+      wireId === undefined || this.#byWireId === undefined ? this.unanswered.first : this.#byWireId.get(wireId)
+    if (call === undefined) {
+      // The framer may go on for the rest of the bytes after a frame that closed the connection.
+      if (!this.#host.isClosed) this.#host.onUnsolicited(this.#receive.bytes, start, end, flags)
+      return
+    }
+    if ((flags & FrameFlag.Final) === 0) return this.#extendRun(call, start, end)
+    let from = start
+    if (this.#runEnd === start) from = this.#runStart
+    else if (this.#runEnd !== -1) this.#passRun(call)
+    this.#runEnd = -1
+    if (flags === FrameFlag.Final) {
+      this.unanswered.remove(call)
+      if (wireId !== undefined) this.#byWireId?.delete(wireId)
+      this.#settlement.reply(call, this.#host.id, this.#receive.bytes, from, end, this.nowMs)
+      return
+    }
+    if (wireId !== undefined) this.#byWireId?.delete(wireId)
+    this.#answerFlagged(call, from, start, end, flags)
+  }
+
+  expect(_length: number): void {
+    // The receive buffer grows by arriving bytes; a claim alone changes nothing.
+  }
+
+  hint(): number {
+    if (this.script !== undefined) return 0
+    const call = this.unanswered.first
+    return call === undefined ? this.#host.idleHint : call.hint
+  }
+
+  /** The framer has returned: what it reported must be passed on before the buffer moves. */
+  endScan(): void {
+    const call = this.unanswered.first
+    if (this.#runEnd !== -1 && call !== undefined) this.#passRun(call)
+    this.#runEnd = -1
+  }
+
+  #answerFlagged(call: Call, from: number, start: number, end: number, flags: number): void {
+    const host = this.#host
+    const bytes = this.#receive.bytes
+    if ((flags & FrameFlag.Dirty) !== 0) host.onDirty()
+    const verdict = (flags & FrameFlag.Error) === 0 ? 'call' : host.classify(bytes, start, end)
+    const whole = from === start && call.replyBytes === 0
+    this.unanswered.remove(call)
+    if (verdict !== 'not-executed' || !whole || !host.onNotExecuted(call)) {
+      this.#settlement.reply(call, host.id, bytes, from, end, this.nowMs)
+    }
+    if (verdict !== 'call') host.onVerdict(verdict)
+    if ((flags & FrameFlag.Close) !== 0) host.onCloseFrame()
+  }
+
+  #extendRun(call: Call, start: number, end: number): void {
+    if (this.#runEnd !== start) {
+      if (this.#runEnd !== -1) this.#passRun(call)
+      this.#runStart = start
+    }
+    this.#runEnd = end
+  }
+
+  #passRun(call: Call): void {
+    const from = this.#runStart
+    const to = this.#runEnd
+    this.#runEnd = -1
+    if (call.state === CallState.Tombstone) return
+    call.replyBytes += to - from
+    if (call.replyBytes > this.#host.replyBytesMax) {
+      return this.#settlement.settleEarly(call, describeError(this.#host.replyTooLarge()), this.nowMs)
+    }
+    const passed = call.client?.attachment.piece(call, this.#receive.bytes, from, to) ?? false
+    if (!passed) this.#settlement.settleEarly(call, describeError(overflowError()), this.nowMs)
+  }
+}
