@@ -1,0 +1,178 @@
+/**
+ * The handshake suite: the scripts of a connection against peers that behave, refuse, and talk nonsense.
+ *
+ * Rules:
+ * 1. A transcript ends as it says, however the peer's bytes arrive, and its result crosses the threads unchanged.
+ * 2. In place of each of the peer's answers, garbage: the script waits for more or fails by the peer's fault. It does not
+ *    finish. Against answers that are almost right it may finish, but every error is typed and every end is bounded.
+ * 3. No error and no fact contains a secret.
+ */
+import assert, { AssertionError } from 'node:assert/strict'
+import { deserialize, serialize } from 'node:v8'
+import { type Cloneable, IoKernelError } from '@iokernel/core/plugin'
+import { briefly } from '../arrivals.ts'
+import {
+  byteByByte,
+  type Conversation,
+  connectionOf,
+  converse,
+  type Prepared,
+  playScript,
+  prepare,
+  scriptOf,
+  settingOf,
+  whole,
+} from '../play.ts'
+import { POISON } from '../poison.ts'
+import { type Random, seeded } from '../random.ts'
+import { assertRemote } from '../readings.ts'
+import type { Runner } from '../runner.ts'
+import { assertNoSecret, holdsSecret } from '../secrets.ts'
+import { bytesOf, type PeerStep, type ScriptName, type Subject, type Transcript } from '../subject.ts'
+
+const GARBAGE_BYTES = 512
+/** Random garbage in place of each answer, beside the fixed kinds. */
+const GARBAGE_ROUNDS = 8
+/** Changed copies of each answer. */
+const CHANGES = 64
+
+export function handshakeSuite({ describe, test }: Runner, subject: Subject, seed: number): void {
+  describe('handshake', () => {
+    for (const script of ['handshake', 'probe', 'reset'] as const)
+      test(`${script}: ${SHOWN}`, () => show(subject, script))
+    tlsTest({ describe, test }, subject)
+    for (const transcript of subject.transcripts) {
+      test(transcript.name, () => playInEveryWay(subject, transcript))
+      test(`${transcript.name}: garbage in place of an answer`, () => {
+        seeded(seed, transcript.name, (random) => playGarbage(subject, transcript, random))
+      })
+      test(`${transcript.name}: answers that are almost right`, () => {
+        seeded(seed, transcript.name, (random) => playAlmost(subject, transcript, random))
+      })
+    }
+    test('the secrets are in what the scripts are given', () => findSecrets(subject))
+  })
+}
+
+const SHOWN = 'transcripts show it succeed and fail, or the connection has none'
+
+function show(subject: Subject, script: ScriptName): void {
+  const connection = connectionOf(subject.io, subject.options, {})
+  const mine = subject.transcripts.filter((one) => (one.script ?? 'handshake') === script)
+  if (connection[script] === undefined) {
+    assert.equal(mine.length, 0, `the connection has no ${script}()`)
+    return
+  }
+  assert(
+    mine.some(({ ends }) => 'result' in ends),
+    `no transcript shows ${script}() succeed`,
+  )
+  assert(
+    mine.some(({ ends }) => 'code' in ends),
+    `no transcript shows ${script}() fail`,
+  )
+}
+
+function tlsTest({ test }: Runner, subject: Subject): void {
+  const { tls } = subject.protocol.supports
+  const upgrades = subject.transcripts.some(({ peer }) => peer.some((step) => 'upgrades' in step))
+  if (tls === 'negotiated') test('TLS: a transcript negotiates it', () => assert(upgrades, 'no transcript does'))
+  else {
+    test(`TLS: skipped, for the manifest says that it is not negotiated (${tls})`, () => {
+      assert(!upgrades, `a transcript upgrades to TLS, and supports.tls is ${tls}`)
+    })
+  }
+}
+
+function playInEveryWay(subject: Subject, transcript: Transcript): void {
+  for (const cut of [whole, byteByByte]) {
+    const { outcome } = converse(before(subject, transcript), transcript, cut)
+    if (outcome.kind === 'failed') assertNoSecret(outcome.error, subject.secrets, `the error of ${transcript.name}`)
+    if (outcome.kind !== 'finished') continue
+    assertNoSecret(outcome.result, subject.secrets, `the result of ${transcript.name}`)
+    const copy: unknown = deserialize(serialize(outcome.result))
+    assert.deepEqual(copy, outcome.result, 'the result does not survive the way to another thread')
+  }
+}
+
+function playGarbage(subject: Subject, transcript: Transcript, random: Random): void {
+  for (const index of answersOf(transcript)) {
+    const kinds = [...FIXED_GARBAGE, ...Array.from({ length: GARBAGE_ROUNDS }, (_, round) => noise(random, round))]
+    for (const garbage of kinds) {
+      const how = `${briefly(garbage)} in place of step ${index}`
+      const { outcome } = playUpTo(subject, transcript, index, garbage)
+      assert.notEqual(outcome.kind, 'finished', `${how}: the script was content with it`)
+      assert.equal(outcome.kind, 'failed', `${how}: the script neither failed nor did the end of the connection end it`)
+      if (outcome.kind !== 'failed') continue
+      assertRemote(outcome.error, how)
+      assertNoSecret(outcome.error, subject.secrets, `the error after ${how}`)
+    }
+  }
+}
+
+function playAlmost(subject: Subject, transcript: Transcript, random: Random): void {
+  const answers = subject.transcripts.flatMap(({ peer }) => peer.flatMap(bytesOfStep))
+  for (const index of answersOf(transcript)) {
+    const own = bytesOfStep(transcript.peer[index] as PeerStep)[0]
+    const changed = own === undefined ? [] : Array.from({ length: CHANGES }, () => oneBitChanged(own, random))
+    for (const answer of [...answers, ...changed]) {
+      const how = `${briefly(answer)} in place of step ${index}`
+      const { outcome } = playUpTo(subject, transcript, index, answer)
+      if (outcome.kind !== 'failed') continue
+      const { error } = outcome
+      if (error instanceof AssertionError) throw error
+      assert(error instanceof IoKernelError, `${how}: ${error instanceof Error ? error.stack : String(error)}`)
+      assertNoSecret(error, subject.secrets, `the error after ${how}`)
+    }
+  }
+}
+
+/** Plays the steps before `index`, then these bytes, and then the end of the connection. */
+function playUpTo(subject: Subject, transcript: Transcript, index: number, bytes: Buffer): Conversation {
+  const driver = before(subject, transcript)
+  const script = scriptOf(driver.connection, transcript)
+  assert(script !== undefined, `${transcript.name}: the connection has no such script`)
+  const steps = transcript.peer.slice(0, index)
+  return playScript(driver, script, [...steps, { receives: () => true }, { ends: bytes }], whole)
+}
+
+function before(subject: Subject, transcript: Transcript): ReturnType<typeof prepare> {
+  const setting: Prepared = settingOf(transcript)
+  return prepare(subject, transcript.after === undefined ? setting : { ...setting, after: transcript.after })
+}
+
+/** The steps at which the peer answers. */
+function answersOf({ peer }: Transcript): readonly number[] {
+  return peer.flatMap((step, index) => ('sends' in step ? [index] : []))
+}
+
+function bytesOfStep(step: PeerStep): readonly Buffer[] {
+  return 'sends' in step && typeof step.sends !== 'function' ? [bytesOf(step.sends)] : []
+}
+
+function oneBitChanged(bytes: Buffer, random: Random): Buffer {
+  const changed = Buffer.from(bytes)
+  const at = random.below(bytes.length)
+  changed[at] = (changed[at] as number) ^ (1 << random.below(8))
+  return changed
+}
+
+const FIXED_GARBAGE = [POISON, 0x00, 0xff, 0x0a].map((value) => Buffer.alloc(GARBAGE_BYTES, value))
+
+/** Random bytes; every second time with line ends, for protocols that have lines. */
+function noise(random: Random, round: number): Buffer {
+  const bytes = random.bytes(GARBAGE_BYTES)
+  if (round % 2 === 0) return bytes
+  for (let at = 6; at < bytes.length; at += 8) bytes.write('\r\n', at, 'latin1')
+  return bytes
+}
+
+/** A secret that is nowhere would prove nothing by not being found. */
+function findSecrets(subject: Subject): void {
+  const given: Cloneable[] = [subject.options]
+  for (const { options, credentials } of subject.transcripts) given.push(options, credentials)
+  for (const secret of subject.secrets) {
+    const found = [...given, ...subject.targets].some((one) => holdsSecret(one, secret))
+    assert(found, 'a secret of the subject occurs in no target, option or credential')
+  }
+}
