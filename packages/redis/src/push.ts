@@ -44,6 +44,8 @@ export class PushLedger {
   readonly #expected: Expected[] = []
   readonly #wanted = new Set<string>()
   #registered: readonly string[] = []
+  /** A command was refused: what the server has registered is not known, and is said again in full the next time. */
+  #uncertain = false
 
   /** The handshake is over. */
   activate(protocolVersion: 2 | 3): void {
@@ -82,7 +84,10 @@ export class PushLedger {
     if (expected === undefined) throw new RemoteProtocolError('a reply to no request on a push connection')
     const failed = bytes[start] === MINUS
     if (expected.kind === 'tracking') {
-      if (failed) this.#wanted.delete(expected.prefix)
+      if (failed) {
+        this.#wanted.delete(expected.prefix)
+        this.#uncertain = true
+      }
       return FrameFlag.Final
     }
     return expected.kind === 'subscribe' ? FrameFlag.Final : FrameFlag.Push
@@ -135,10 +140,10 @@ export class PushLedger {
     const before = this.#registered
     this.#registered = smallestCover(this.#wanted)
     const answer: Expected = { kind: 'tracking', prefix }
-    if (sameList(before, this.#registered)) {
+    if (sameList(before, this.#registered) && !this.#uncertain) {
       this.#expected.push(answer)
       writeCommand(out, ['PING'])
-    } else if (before.every((known) => this.#registered.includes(known))) {
+    } else if (before.every((known) => this.#registered.includes(known)) && !this.#uncertain) {
       this.#expected.push(answer)
       writeTracking(out, [prefix])
     } else {
@@ -151,7 +156,7 @@ export class PushLedger {
     if (!this.#wanted.delete(prefix)) return
     const before = this.#registered
     this.#registered = smallestCover(this.#wanted)
-    if (sameList(before, this.#registered)) return
+    if (sameList(before, this.#registered) && !this.#uncertain) return
     if (this.#registered.length === 0) {
       this.#expected.push(SILENT)
       writeCommand(out, ['CLIENT', 'TRACKING', 'OFF'])
@@ -162,6 +167,7 @@ export class PushLedger {
   }
 
   #writeAgain(out: ByteWriter): void {
+    this.#uncertain = false
     writeCommand(out, ['MULTI'])
     writeCommand(out, ['CLIENT', 'TRACKING', 'OFF'])
     writeTracking(out, this.#registered)
