@@ -29,7 +29,7 @@ export async function startInline(request: StartRequest): Promise<IoHandle> {
     if (!ended) request.onDoorbell()
   })
   const toKernel = once(() => {
-    if (!ended && attachment.drain()) toKernel()
+    if (!ended) kernel.drain(attachment)
   })
   const attachment = kernel.attach(ioEnd(memory, { ring: toApplication }))
   toKernel()

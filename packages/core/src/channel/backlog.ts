@@ -12,38 +12,48 @@ export interface BacklogRecord {
   readonly kind: number
   readonly call: number
   readonly a: number
-  readonly b: number
+  /** May be brought up to date by `leaving`. */
+  b: number
   readonly c: number
   readonly time: number
   /** The owner's own memory: it is written later. */
   readonly payload: Uint8Array
 }
 
+/** About what an object, its array slot and a view cost: many small records must not slip through a limit on bytes. */
+const RECORD_COST_BYTES = 128
+
+export interface BacklogHooks {
+  /** There is room for the record: it is written next. */
+  leaving?(record: BacklogRecord): void
+  /** The record is in the ring: the reader may have to be woken. */
+  published(record: BacklogRecord): void
+}
+
 export class Backlog {
   readonly #out: RingProducer
-  readonly #published: () => void
+  readonly #hooks: BacklogHooks
   #queue: BacklogRecord[] = []
   #first = 0
   #bytes = 0
 
-  /** `published` is called after each record: the reader may have to be woken. */
-  constructor(out: RingProducer, published: () => void) {
+  constructor(out: RingProducer, hooks: BacklogHooks) {
     this.#out = out
-    this.#published = published
+    this.#hooks = hooks
   }
 
   get isEmpty(): boolean {
     return this.#first === this.#queue.length
   }
 
-  /** Payload bytes that wait. */
+  /** Bytes that wait, each record's own memory included. */
   get bytes(): number {
     return this.#bytes
   }
 
   push(record: BacklogRecord): void {
     this.#queue.push(record)
-    this.#bytes += record.payload.length
+    this.#bytes += record.payload.length + RECORD_COST_BYTES
   }
 
   /** Takes records out for which `drop` is true. True when there were any. */
@@ -64,7 +74,7 @@ export class Backlog {
         if (this.#first > 1024) this.#replace(this.#queue.slice(this.#first))
         return false
       }
-      this.#bytes -= record.payload.length
+      this.#bytes -= record.payload.length + RECORD_COST_BYTES
       this.#first++
     }
     this.#queue = []
@@ -80,6 +90,7 @@ export class Backlog {
       if (out.waitForRoom(length)) return false
       offset = out.begin(length)
     }
+    this.#hooks.leaving?.(record)
     const at = offset >> 2
     out.words[at + WORD_KIND] = record.kind
     out.words[at + WORD_CALL] = record.call
@@ -89,13 +100,13 @@ export class Backlog {
     out.times[(offset >> 3) + TIME] = record.time
     out.bytes.set(record.payload, offset + HEADER_BYTES)
     out.commit(length)
-    this.#published()
+    this.#hooks.published(record)
     return true
   }
 
   #replace(queue: BacklogRecord[]): void {
     this.#queue = queue
     this.#first = 0
-    this.#bytes = queue.reduce((sum, record) => sum + record.payload.length, 0)
+    this.#bytes = queue.reduce((sum, record) => sum + record.payload.length + RECORD_COST_BYTES, 0)
   }
 }

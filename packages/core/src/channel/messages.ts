@@ -47,7 +47,7 @@ export type ControlMessage =
 
 /** I/O thread to application thread. */
 export type EventMessage =
-  | { readonly type: 'facts'; readonly id: number; readonly facts: Cloneable }
+  | { readonly type: 'facts'; readonly id: number; readonly endpoint: string; readonly facts: Cloneable }
   | { readonly type: 'facts-gone'; readonly id: number }
   | { readonly type: 'state'; readonly target: number; readonly state: UpstreamState }
   | { readonly type: 'disconnected'; readonly target: number }

@@ -48,6 +48,8 @@ export interface AttachmentHost {
   /** A call is complete and wants a connection. */
   onCall(attachment: Attachment, call: Call, deadlineMs: number, nowMs: number): void
   onCancel(call: Call): void
+  /** The application's submissions were left in the ring and may be taken again. */
+  drainLater(attachment: Attachment): void
 }
 
 export class Attachment {
@@ -60,13 +62,15 @@ export class Attachment {
   readonly #gaps = new Set<number>()
   #controlPieces: Buffer[] = []
   #controlMissing = 0
+  /** The last drain stopped because answers wait: no sleep was announced. */
+  #stalled = false
   /** The time of this drain; looked up again every few records. */
   #nowMs = 0.5
 
   constructor(end: ChannelEnd, host: AttachmentHost) {
     this.#end = end
     this.#host = host
-    this.#backlog = new Backlog(end.out, () => end.wakeReader())
+    this.#backlog = new Backlog(end.out, { published: () => end.wakeReader() })
   }
 
   /** Bytes of answers that wait for the application. */
@@ -97,8 +101,10 @@ export class Attachment {
   drain(): boolean {
     const incoming = this.#end.in
     incoming.wake()
+    this.#stalled = false
     if (!this.#backlog.isEmpty && !this.#flushBacklog()) {
       // The doorbell rings when the application has made room: nothing is taken before.
+      this.#stalled = true
       this.#end.release()
       return false
     }
@@ -118,8 +124,8 @@ export class Attachment {
       if (!this.#backlog.isEmpty) break
     }
     this.#end.release()
-    if (!this.#backlog.isEmpty) return false
-    return !incoming.sleep()
+    this.#stalled = !this.#backlog.isEmpty
+    return !this.#stalled && !incoming.sleep()
   }
 
   /** The call's slot is free for the application once its last record is written. */
@@ -329,7 +335,8 @@ export class Attachment {
 
   #enqueue(record: Parameters<Backlog['push']>[0]): void {
     this.#backlog.push(record)
-    this.#flushBacklog()
+    // Whoever empties the backlog outside a drain has used up the doorbell that the drain waits for.
+    if (this.#flushBacklog() && this.#stalled) this.#host.drainLater(this)
   }
 
   #flushBacklog(): boolean {

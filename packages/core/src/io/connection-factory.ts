@@ -5,7 +5,7 @@
  * Rules: every connection of an upstream comes from here, whatever its purpose, so that `closeAll` misses none. Replies
  * are decoded with the facts of their connection: the facts travel ahead of the first reply, in the same ring.
  */
-import type { UpstreamConfiguration } from '../channel/messages.ts'
+import type { EventMessage, UpstreamConfiguration } from '../channel/messages.ts'
 import type { Cloneable } from '../plugin/cloneable.ts'
 import type { Connection, IoProtocol, Place } from '../plugin/connection.ts'
 import type { Endpoint } from '../plugin/discovery.ts'
@@ -69,7 +69,7 @@ export class ConnectionFactory {
 
   /** For a thread that comes later: what it needs to know of the connections there are. */
   introduceAll(attachment: Attachment): void {
-    for (const { id, facts } of this.#introduced) attachment.event({ type: 'facts', id, facts })
+    for (const connection of this.#introduced) attachment.event(introduction(connection))
   }
 
   closeAll(error: IoKernelError): void {
@@ -81,9 +81,7 @@ export class ConnectionFactory {
     return {
       onReady: (connection) => {
         this.#introduced.add(connection)
-        for (const attachment of this.#attachments()) {
-          attachment.event({ type: 'facts', id: connection.id, facts: connection.facts })
-        }
+        for (const attachment of this.#attachments()) attachment.event(introduction(connection))
         owner.onReady(connection)
       },
       onClosed: (connection, error) => {
@@ -99,6 +97,10 @@ export class ConnectionFactory {
       onNotExecuted: (connection, call) => owner.onNotExecuted(connection, call),
     }
   }
+}
+
+function introduction({ id, endpoint, facts }: LiveConnection): EventMessage {
+  return { type: 'facts', id, endpoint: endpoint.id, facts }
 }
 
 /** A plugin that cannot make a connection fails its handshake: one way for every failure. */

@@ -14,9 +14,13 @@ import type { Call } from './call.ts'
 
 /** A second in a revolution: the usual deadlines (50 ms to 30 s) are passed over at most 30 times. */
 const SLOTS = 1024
+/** Places of a call that stands in no slot: none, or taken off to be handed over. */
+const OFF = -1
+const DUE = -2
 
 export class DeadlineWheel {
   readonly #slots: (Call | undefined)[] = new Array<Call | undefined>(SLOTS).fill(undefined)
+  readonly #due: Call[] = []
   #count = 0
   #visitedTick: number
 
@@ -43,13 +47,17 @@ export class DeadlineWheel {
   }
 
   remove(call: Call): void {
-    if (call.wheelSlot === -1) return
+    if (call.wheelSlot === OFF) return
+    if (call.wheelSlot === DUE) {
+      call.wheelSlot = OFF
+      return
+    }
     if (call.wheelPrevious === undefined) this.#slots[call.wheelSlot] = call.wheelNext
     else call.wheelPrevious.wheelNext = call.wheelNext
     if (call.wheelNext !== undefined) call.wheelNext.wheelPrevious = call.wheelPrevious
     call.wheelPrevious = undefined
     call.wheelNext = undefined
-    call.wheelSlot = -1
+    call.wheelSlot = OFF
     this.#count--
   }
 
@@ -58,17 +66,26 @@ export class DeadlineWheel {
     const nowTick = Math.floor(nowMs)
     const first = Math.max(this.#visitedTick + 1, nowTick - SLOTS + 1)
     this.#visitedTick = Math.max(this.#visitedTick, nowTick)
+    const due = this.#due
     for (let tick = first; tick <= nowTick; tick++) {
       let call = this.#slots[tick % SLOTS]
       while (call !== undefined) {
         const following: Call | undefined = call.wheelNext
         if (call.deadlineAtMs <= nowMs) {
           this.remove(call)
-          expired(call)
+          call.wheelSlot = DUE
+          due.push(call)
         }
         call = following
       }
     }
+    // Settling one call may settle others: those have been removed, and are not due any more.
+    for (const call of due) {
+      if (call.wheelSlot !== DUE) continue
+      call.wheelSlot = OFF
+      expired(call)
+    }
+    due.length = 0
   }
 
   /** When `expire` is worth calling next: the first slot that is not empty. Undefined when the wheel is. */

@@ -53,10 +53,15 @@ export class EndpointSet {
     return this.#members.find(({ endpoint, retryAtMs }) => retryAtMs <= nowMs && !except.has(endpoint.id))?.endpoint
   }
 
-  /** When `pick` will have an answer again. Undefined for an empty set. */
-  nextTryMs(): number | undefined {
-    if (this.isEmpty) return undefined
-    return Math.min(...this.#members.map(({ retryAtMs }) => retryAtMs))
+  /** When `pick` will have an answer again. Undefined when there is nobody to wait for. */
+  nextTryMs(except: ReadonlySet<string>): number | undefined {
+    const others = this.#members.filter(({ endpoint }) => !except.has(endpoint.id))
+    return others.length === 0 ? undefined : Math.min(...others.map(({ retryAtMs }) => retryAtMs))
+  }
+
+  /** When this address may be tried again; 0 for one that has no reason to wait, or is not in the set. */
+  retryAtMs(id: string): number {
+    return this.#members.find(({ endpoint }) => endpoint.id === id)?.retryAtMs ?? 0
   }
 
   failed(id: string, nowMs: number, randomUnit: number): void {
@@ -72,11 +77,15 @@ export class EndpointSet {
     member.retryAtMs = nowMs + this.#maxMs / 2 + (this.#maxMs / 2) * randomUnit
   }
 
-  /** A handshake succeeded. */
+  /** A handshake succeeded: it may be used at once, but only a life of some length proves it well (`provedWell`). */
   succeeded(id: string): void {
     const member = this.#members.find(({ endpoint }) => endpoint.id === id)
-    member?.backoff.reset()
     if (member !== undefined) member.retryAtMs = 0
+  }
+
+  /** A connection has lived: the next failure is a first one. */
+  provedWell(id: string): void {
+    this.#members.find(({ endpoint }) => endpoint.id === id)?.backoff.reset()
   }
 
   /** The name was re-bound or the application asked anew: nobody waits. */

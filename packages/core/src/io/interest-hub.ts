@@ -9,8 +9,8 @@
  * 3. The connection lives as long as there is an interest. Calls never share it: a subscribed connection falls under
  *    other limits on the peer's side, and would lose large replies.
  *
- * Confirmations: a push that `route` calls `confirmed` confirms its key; a frame that is no push answers the oldest
- * unconfirmed key.
+ * Confirmations: a push that `route` calls `confirmed` confirms its key; a frame that is no push answers the oldest key
+ * asked for and not answered, whether anybody still wants it or not.
  */
 
 import type { Connection } from '../plugin/connection.ts'
@@ -33,14 +33,14 @@ export interface InterestHost {
 interface Subscriber {
   readonly attachment: Attachment
   readonly interest: number
+  /** It was told that the peer has registered the key: a later confirmation means that it may have missed something. */
+  ready: boolean
 }
 
 interface Key {
   readonly subscribers: Set<Subscriber>
   /** Registered with the peer on the connection of the moment. */
   confirmed: boolean
-  /** Was registered once: a new confirmation means that something may have been missed. */
-  interrupted: boolean
 }
 
 export class InterestHub implements ConnectionOwner {
@@ -58,7 +58,7 @@ export class InterestHub implements ConnectionOwner {
 
   add(attachment: Attachment, interest: number, key: string): void {
     const known = this.#keys.get(key)
-    const subscriber = { attachment, interest }
+    const subscriber = { attachment, interest, ready: known?.confirmed === true }
     if (known !== undefined) {
       known.subscribers.add(subscriber)
       if (known.confirmed) attachment.event({ type: 'interest-ready', interest })
@@ -71,7 +71,7 @@ export class InterestHub implements ConnectionOwner {
       })
       return attachment.event({ type: 'interest-failed', interest, error: describeError(error) })
     }
-    this.#keys.set(key, { subscribers: new Set([subscriber]), confirmed: false, interrupted: false })
+    this.#keys.set(key, { subscribers: new Set([subscriber]), confirmed: false })
     if (this.#ready) this.#ask(key)
     else this.pump()
   }
@@ -83,7 +83,6 @@ export class InterestHub implements ConnectionOwner {
       }
       if (subscribers.size > 0) continue
       this.#keys.delete(key)
-      this.#unconfirmed = this.#unconfirmed.filter((each) => each !== key)
       if (this.#ready) this.#connection?.write((protocol, out) => protocol.unsubscribe?.(key, out))
     }
     if (this.#keys.size === 0) this.#connection?.destroy(NOT_NEEDED)
@@ -146,7 +145,6 @@ export class InterestHub implements ConnectionOwner {
         const entry = this.#keys.get(route.key)
         if (entry?.confirmed !== true) return
         entry.confirmed = false
-        entry.interrupted = true
         this.#ask(route.key)
         return
       }
@@ -165,6 +163,7 @@ export class InterestHub implements ConnectionOwner {
     for (const { attachment, interest } of entry?.subscribers ?? []) {
       attachment.event({ type: 'interest-failed', interest, error: describeError(error) })
     }
+    if (this.#keys.size === 0) this.#connection?.destroy(NOT_NEEDED)
   }
 
   onClosed(connection: LiveConnection, error: IoKernelError): void {
@@ -173,10 +172,7 @@ export class InterestHub implements ConnectionOwner {
     this.#connection = undefined
     this.#ready = false
     this.#unconfirmed = []
-    for (const entry of this.#keys.values()) {
-      entry.interrupted ||= entry.confirmed
-      entry.confirmed = false
-    }
+    for (const entry of this.#keys.values()) entry.confirmed = false
     if (this.#closed || this.#keys.size === 0) return
     if (wasReady) this.pump()
     else this.#host.onOpenFailed(connection, error)
@@ -193,11 +189,12 @@ export class InterestHub implements ConnectionOwner {
     const entry = this.#keys.get(key)
     if (entry === undefined || entry.confirmed) return
     entry.confirmed = true
-    for (const { attachment, interest } of entry.subscribers) {
-      if (entry.interrupted) attachment.event({ type: 'interest-gap', interest, reason: 'reconnected' })
-      attachment.event({ type: 'interest-ready', interest })
+    for (const subscriber of entry.subscribers) {
+      const { attachment, interest } = subscriber
+      if (subscriber.ready) attachment.event({ type: 'interest-gap', interest, reason: 'reconnected' })
+      else attachment.event({ type: 'interest-ready', interest })
+      subscriber.ready = true
     }
-    entry.interrupted = false
   }
 
   #deliver(entry: Key | undefined, connection: LiveConnection, bytes: Buffer, start: number, end: number): void {

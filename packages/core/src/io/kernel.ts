@@ -85,6 +85,15 @@ export class IoKernel implements AttachmentHost {
     return attachment
   }
 
+  /** Takes what an application has submitted; the doorbell's action. */
+  drain(attachment: Attachment): void {
+    if (attachment.drain()) this.drainLater(attachment)
+  }
+
+  drainLater(attachment: Attachment): void {
+    this.environment.afterReads(() => this.drain(attachment))
+  }
+
   nowMs(): number {
     return this.environment.nowMs()
   }

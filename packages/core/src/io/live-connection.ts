@@ -16,7 +16,7 @@ import type { ByteWriter } from '../plugin/byte-writer.ts'
 import type { Cloneable } from '../plugin/cloneable.ts'
 import { type Connection, FrameFlag, type Verdict } from '../plugin/connection.ts'
 import type { Endpoint } from '../plugin/discovery.ts'
-import { IoKernelError, LocalError, RemoteError, RemoteProtocolError } from '../plugin/errors.ts'
+import { describeError, IoKernelError, LocalError, RemoteError, RemoteProtocolError } from '../plugin/errors.ts'
 import type { TlsOptions } from '../plugin/protocol.ts'
 import type { Script } from '../plugin/script.ts'
 import { assert } from '../shared/assert.ts'
@@ -76,12 +76,12 @@ export class LiveConnection implements MatcherHost {
   readonly endpoint: Endpoint
   facts: Cloneable
   phase: Phase = 'opening'
+  /** When the handshake was done; 0 before. */
+  readyAtMs = 0
   /** When bytes last came, or the oldest unanswered call was written into silence. */
   lastHeardMs: number
   /** The peer's state is not clean (open transaction): reset before anyone else uses it. */
   dirty = false
-  /** First call in `unanswered` that was not handed to the socket. */
-  unflushed: Call | undefined
   readonly #settings: ConnectionSettings
   readonly #owner: ConnectionOwner
   readonly #services: ConnectionServices
@@ -146,6 +146,11 @@ export class LiveConnection implements MatcherHost {
     return this.#matcher.unanswered
   }
 
+  /** First call in `unanswered` that was not handed to the socket. */
+  get unflushed(): Call | undefined {
+    return this.#matcher.unflushed
+  }
+
   get unsentBytes(): number {
     return this.phase === 'closed' ? 0 : this.#outgoing.bytes + this.#transport.unsentBytes
   }
@@ -158,12 +163,15 @@ export class LiveConnection implements MatcherHost {
   submit(call: Call, nowMs: number): void {
     assert(this.phase === 'ready' || this.phase === 'draining', 'calls go to connections that are ready')
     if (this.unanswered.count === 0) this.lastHeardMs = nowMs
-    call.state = CallState.Written
     call.writtenAtMs = nowMs
+    if (this.#protocol.submit === undefined) {
+      this.#outgoing.add(call.chunk as Chunk, call.offset, call.offset + call.length)
+    } else if (!this.#submitThrough(call, nowMs)) {
+      return
+    }
+    call.state = CallState.Written
     this.unanswered.push(call)
-    this.unflushed ??= call
-    if (this.#protocol.submit !== undefined) this.#submitThrough(call)
-    else this.#outgoing.add(call.chunk as Chunk, call.offset, call.offset + call.length)
+    this.#matcher.unflushed ??= call
     this.#services.flushLater(this)
   }
 
@@ -175,7 +183,7 @@ export class LiveConnection implements MatcherHost {
 
   /** Writes what was gathered in this turn. */
   flush(): void {
-    this.unflushed = undefined
+    this.#matcher.unflushed = undefined
     if (this.phase !== 'closed') this.#outgoing.flush(this.#transport)
   }
 
@@ -294,11 +302,13 @@ export class LiveConnection implements MatcherHost {
     const script = this.#protocol.handshake?.()
     if (script === undefined) {
       this.phase = 'ready'
+      this.readyAtMs = this.lastHeardMs
       this.#owner.onReady(this)
       return
     }
     this.run(script, this.#settings.limits.handshakeTimeoutMs, (facts) => {
       this.facts = facts
+      this.readyAtMs = this.#services.environment.nowMs()
       this.#owner.onReady(this)
     })
   }
@@ -387,12 +397,20 @@ export class LiveConnection implements MatcherHost {
 
   // ---- Writing --------------------------------------------------------------------------------------------
 
-  #submitThrough(call: Call): void {
-    const wireId = this.#matcher.wireIdFor(call)
+  /** False when the plugin could not write the request: that call fails, and nothing of it is sent. */
+  #submitThrough(call: Call, nowMs: number): boolean {
     const payload = (call.chunk as Chunk).bytes.subarray(call.offset, call.offset + call.length)
-    this.write((protocol, out) => {
-      protocol.submit?.(payload, call.hint, wireId, out)
-    })
+    const out = this.#outgoing.writer
+    const before = out.length
+    try {
+      this.#protocol.submit?.(payload, call.hint, this.#matcher.wireIdFor(call), out)
+      return true
+    } catch (error) {
+      out.position = out.start + before
+      this.#matcher.forget(call)
+      this.#services.settlement.fail(call, describeError(this.#fromPlugin(error), { sent: 'no' }), nowMs)
+      return false
+    }
   }
 
   #guard(action: () => void): void {

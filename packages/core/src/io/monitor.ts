@@ -82,6 +82,11 @@ export class Monitor implements ConnectionOwner {
     this.#probeStartedMs = this.#host.environment.nowMs()
     if (this.#connection !== undefined) return this.#probe()
     const { connection, protocol } = this.#host.open(endpoint, this)
+    if (protocol.probe === undefined) {
+      // Nothing can be asked: TCP alone has to notice.
+      connection.destroy(GONE)
+      return this.stop()
+    }
     this.#connection = connection
     this.#protocol = protocol
   }

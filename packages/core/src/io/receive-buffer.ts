@@ -8,7 +8,7 @@
  *          | not done with   | room for the next    |
  *   [......|=================|......................]
  *
- * Rules: `space()` returns at least READ_BYTES of room, moving or growing first. It grows by what has arrived
+ * Rules: `space()` returns at least ROOM_MIN_BYTES of room, moving or growing first. It grows by what has arrived
  * (doubling), never on the peer's claim alone; the connection gives up when `length` passes its `frameBytesMax`. When
  * it has been empty for a while it shrinks back to one read's size.
  */
@@ -18,14 +18,14 @@ import { assert } from '../shared/assert.ts'
 export const READ_BYTES = 65_536
 /** Room below which reading on is not worth a system call. */
 const ROOM_MIN_BYTES = 16_384
-/** Reads in a row that found the buffer oversized and empty before it is given back. */
+/** Times in a row that the buffer was emptied without having needed its size, before it is given back. */
 const SHRINK_AFTER = 64
 
 export class ReceiveBuffer {
   bytes: Buffer
   start = 0
   end = 0
-  #idleReads = 0
+  #smallReads = 0
 
   constructor() {
     this.bytes = Buffer.allocUnsafeSlow(READ_BYTES)
@@ -40,10 +40,6 @@ export class ReceiveBuffer {
     if (this.start === this.end) {
       this.start = 0
       this.end = 0
-      if (this.bytes.length > READ_BYTES && ++this.#idleReads >= SHRINK_AFTER) {
-        this.bytes = Buffer.allocUnsafeSlow(READ_BYTES)
-        this.#idleReads = 0
-      }
       return this.bytes
     }
     this.#makeRoom(ROOM_MIN_BYTES)
@@ -70,6 +66,18 @@ export class ReceiveBuffer {
   consume(length: number): void {
     assert(length >= 0 && length <= this.end - this.start, 'a framer is done with no more than it was shown')
     this.start += length
+    if (this.start === this.end) this.#emptied()
+  }
+
+  /** Shrinks when reads have long been small. The transport asks for `space()` anew before it reads on. */
+  #emptied(): void {
+    if (this.bytes.length === READ_BYTES) return
+    this.#smallReads = this.end <= READ_BYTES ? this.#smallReads + 1 : 0
+    if (this.#smallReads < SHRINK_AFTER) return
+    this.bytes = Buffer.allocUnsafeSlow(READ_BYTES)
+    this.start = 0
+    this.end = 0
+    this.#smallReads = 0
   }
 
   #makeRoom(room: number): void {
@@ -81,7 +89,7 @@ export class ReceiveBuffer {
       const larger = Buffer.allocUnsafeSlow(Math.max(length + room, 2 * length, this.bytes.length))
       this.bytes.copy(larger, 0, this.start, this.end)
       this.bytes = larger
-      this.#idleReads = 0
+      this.#smallReads = 0
     }
     this.start = 0
     this.end = length

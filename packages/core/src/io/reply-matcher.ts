@@ -40,6 +40,8 @@ export interface MatcherHost {
 
 export class ReplyMatcher implements FrameSink {
   readonly unanswered: CallList = new CallList()
+  /** First call in `unanswered` that was not handed to the socket: nothing that arrives can answer it. */
+  unflushed: Call | undefined
   /** The script that has the connection to itself. */
   script: ScriptRunner | undefined
   /** The time of the read under way. */
@@ -49,6 +51,7 @@ export class ReplyMatcher implements FrameSink {
   readonly #settlement: Settlement
   readonly #byWireId: Map<number, Call> | undefined
   #wireId = 0
+  #runCall: Call | undefined
   #runStart = -1
   #runEnd = -1
 
@@ -69,6 +72,11 @@ export class ReplyMatcher implements FrameSink {
     return this.#wireId
   }
 
+  /** The call was never written after all. */
+  forget(call: Call): void {
+    for (const [wireId, each] of this.#byWireId ?? []) if (each === call) this.#byWireId?.delete(wireId)
+  }
+
   frame(start: number, end: number, flags: number, wireId?: number): void {
     if ((flags & FrameFlag.Push) !== 0) {
       if (!this.#host.isClosed) this.#host.onPush(this.#receive.bytes, start, end)
@@ -80,16 +88,17 @@ export class ReplyMatcher implements FrameSink {
     }
     const call =
       wireId === undefined || this.#byWireId === undefined ? this.unanswered.first : this.#byWireId.get(wireId)
-    if (call === undefined) {
+    if (call === undefined || call === this.unflushed) {
       // The framer may go on for the rest of the bytes after a frame that closed the connection.
       if (!this.#host.isClosed) this.#host.onUnsolicited(this.#receive.bytes, start, end, flags)
       return
     }
     if ((flags & FrameFlag.Final) === 0) return this.#extendRun(call, start, end)
     let from = start
-    if (this.#runEnd === start) from = this.#runStart
-    else if (this.#runEnd !== -1) this.#passRun(call)
+    if (this.#runEnd === start && this.#runCall === call) from = this.#runStart
+    else if (this.#runEnd !== -1) this.#passRun()
     this.#runEnd = -1
+    if (call.replyBytes + end - from > this.#host.replyBytesMax) return this.#refuse(call, wireId)
     if (flags === FrameFlag.Final) {
       this.unanswered.remove(call)
       if (wireId !== undefined) this.#byWireId?.delete(wireId)
@@ -112,9 +121,7 @@ export class ReplyMatcher implements FrameSink {
 
   /** The framer has returned: what it reported must be passed on before the buffer moves. */
   endScan(): void {
-    const call = this.unanswered.first
-    if (this.#runEnd !== -1 && call !== undefined) this.#passRun(call)
-    this.#runEnd = -1
+    if (this.#runEnd !== -1) this.#passRun()
   }
 
   #answerFlagged(call: Call, from: number, start: number, end: number, flags: number): void {
@@ -132,14 +139,23 @@ export class ReplyMatcher implements FrameSink {
   }
 
   #extendRun(call: Call, start: number, end: number): void {
-    if (this.#runEnd !== start) {
-      if (this.#runEnd !== -1) this.#passRun(call)
+    if (this.#runEnd !== start || this.#runCall !== call) {
+      if (this.#runEnd !== -1) this.#passRun()
       this.#runStart = start
+      this.#runCall = call
     }
     this.#runEnd = end
   }
 
-  #passRun(call: Call): void {
+  /** The last frame of a reply that is too large as a whole. */
+  #refuse(call: Call, wireId: number | undefined): void {
+    this.unanswered.remove(call)
+    if (wireId !== undefined) this.#byWireId?.delete(wireId)
+    this.#settlement.fail(call, describeError(this.#host.replyTooLarge()), this.nowMs)
+  }
+
+  #passRun(): void {
+    const call = this.#runCall as Call
     const from = this.#runStart
     const to = this.#runEnd
     this.#runEnd = -1

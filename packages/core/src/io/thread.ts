@@ -37,13 +37,9 @@ async function run(data: IoThreadData): Promise<void> {
   })
   const kernel = new IoKernel(data.limits, plugins, data.dns, environment)
   const attachment = kernel.attach(ioEnd(data.memory, { ring: () => doorbell.postMessage(0) }))
-  const drain = (): void => {
-    // Back after the sockets have had their turn: `drainMsMax` was used up.
-    if (attachment.drain()) setImmediate(drain)
-  }
-  doorbell.on('message', drain)
+  doorbell.on('message', () => kernel.drain(attachment))
   parentPort.postMessage({ ready: true })
-  drain()
+  kernel.drain(attachment)
 }
 
 void run(workerData as IoThreadData)

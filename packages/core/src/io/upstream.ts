@@ -7,7 +7,7 @@
  *    fails.
  * 3. When a lane is lost: what was not written goes to the next one, unnoticed; what was written fails as `maybe`, or
  *    is sent again where the call is idempotent and the retry budget allows.
- * 4. A back-off is reset by a handshake, not by a connect.
+ * 4. A back-off is ended by a handshake, not by a connect; and begun anew only after a connection that lived.
  * 5. While there is nobody to ask, calls wait for their deadline in a bounded queue (`whenDown: 'wait'`) or fail at
  *    once. After a refusal (password, permission) they fail with that refusal.
  */
@@ -57,7 +57,9 @@ export class Upstream implements ConnectionOwner {
   #lanes: LiveConnection[] = []
   readonly #opening = new Set<LiveConnection>()
   #asking = 0
-  #timer: Timer | undefined
+  /** Tries the next address: when a back-off ends, or beside an attempt that is slow. */
+  #laneTimer: Timer | undefined
+  #lendersTimer: Timer | undefined
   #refusal: RefusedError | undefined
   /** The last failure; shown while no lane is ready. */
   #reason: string | undefined
@@ -115,6 +117,7 @@ export class Upstream implements ConnectionOwner {
   // ---- Calls ----------------------------------------------------------------------------------------------
 
   submit(call: Call, nowMs: number): void {
+    this.#budget.earn(1)
     if ((call.flags & CallFlag.Exclusive) !== 0) {
       const error = this.#reasonToFail()
       if (error !== undefined) return this.#services.settlement.fail(call, describeError(error, { sent: 'no' }), nowMs)
@@ -186,7 +189,7 @@ export class Upstream implements ConnectionOwner {
     if (wasOpening && error.code !== 'SURPLUS') this.#openFailed(connection, error)
     else if (wasLane) {
       this.#setReason(error.message)
-      this.#ensureLanes()
+      this.#laneLost(connection)
       this.#tellState()
     }
   }
@@ -216,7 +219,8 @@ export class Upstream implements ConnectionOwner {
     if (this.#closed) return
     this.#closed = true
     this.onClose?.()
-    this.#timer?.cancel()
+    this.#laneTimer?.cancel()
+    this.#lendersTimer?.cancel()
     this.#monitor.stop()
     this.#failQueue(error)
     this.sessions.close(error)
@@ -251,10 +255,8 @@ export class Upstream implements ConnectionOwner {
   /** Opens one more lane at the first address that may be tried, or later when all of them wait. */
   #openLane(): void {
     const nowMs = this.#environment.nowMs()
-    const trying = new Set([...this.#opening].map(({ endpoint }) => endpoint.id))
-    const endpoint = this.#endpoints.pick(nowMs, trying)
+    const endpoint = this.#endpoints.pick(nowMs, this.#trying())
     if (endpoint === undefined) return this.#tryLater()
-    this.#timer?.cancel()
     this.#asking++
     this.#withCredentials((failure) => {
       this.#asking--
@@ -264,46 +266,66 @@ export class Upstream implements ConnectionOwner {
         this.#setReason(failure.message)
         return this.#tryLater()
       }
-      const { connection } = this.#open('lane', endpoint, this)
-      this.#opening.add(connection)
+      this.#opening.add(this.#open('lane', endpoint, this).connection)
       this.#tellState()
-      this.#timer = this.#environment.after(ATTEMPT_DELAY_MS, () => this.#tryNextToo())
+      this.#at(this.#environment.nowMs() + ATTEMPT_DELAY_MS, () => this.#tryBeside())
     })
   }
 
   /** The attempt under way is slow: another address runs beside it, if there is one. */
-  #tryNextToo(): void {
-    if (this.#closed || this.#opening.size === 0 || this.#lanes.length > 0) return
-    const trying = new Set([...this.#opening].map(({ endpoint }) => endpoint.id))
-    if (this.#endpoints.pick(this.#environment.nowMs(), trying) !== undefined) this.#openLane()
+  #tryBeside(): void {
+    if (this.#opening.size > 0 && this.#lanes.length === 0) this.#openLane()
   }
 
+  /** Comes back when an address that is not being tried may be tried again. */
+  #tryLater(): void {
+    const nextMs = this.#endpoints.nextTryMs(this.#trying())
+    if (nextMs !== undefined) this.#at(nextMs, () => (this.#opening.size > 0 ? this.#tryBeside() : this.#ensureLanes()))
+  }
+
+  #at(atMs: number, action: () => void): void {
+    this.#laneTimer?.cancel()
+    this.#laneTimer = this.#environment.after(Math.max(1, atMs - this.#environment.nowMs()), () => {
+      if (!this.#closed) action()
+    })
+  }
+
+  #trying(): ReadonlySet<string> {
+    return new Set([...this.#opening].map(({ endpoint }) => endpoint.id))
+  }
+
+  /** A connection, of whatever purpose, did not come to be. */
   #openFailed(connection: LiveConnection, error: IoKernelError): void {
     const nowMs = this.#environment.nowMs()
     const unit = this.#environment.randomUnit()
+    const { id } = connection.endpoint
     if (error instanceof RefusedError) {
       this.#refusal = error
-      this.#endpoints.refused(connection.endpoint.id, nowMs, unit)
+      this.#endpoints.refused(id, nowMs, unit)
       this.#failQueue(error)
       this.sessions.failWaiting(error)
     } else {
-      this.#endpoints.failed(connection.endpoint.id, nowMs, unit)
+      this.#endpoints.failed(id, nowMs, unit)
     }
     this.#setReason(error.message)
     this.#failIfDown()
-    this.#ensureLanes()
-    this.#tryLater()
-  }
-
-  #tryLater(): void {
-    const nextMs = this.#endpoints.nextTryMs()
-    if (nextMs === undefined || this.#closed) return
-    this.#timer?.cancel()
-    this.#timer = this.#environment.after(Math.max(1, nextMs - this.#environment.nowMs()), () => {
-      this.#ensureLanes()
+    if (connection.purpose === 'lane') return this.#ensureLanes()
+    this.#lendersTimer?.cancel()
+    this.#lendersTimer = this.#environment.after(Math.max(1, this.#endpoints.retryAtMs(id) - nowMs), () => {
       this.sessions.pump()
       this.interests.pump()
     })
+  }
+
+  /**
+   * A lane was lost that had been ready. One that lived is replaced at once; one that did not makes its address wait.
+   */
+  #laneLost(connection: LiveConnection): void {
+    const nowMs = this.#environment.nowMs()
+    const { id } = connection.endpoint
+    if (nowMs - connection.readyAtMs >= this.configuration.limits.reconnectMaxMs) this.#endpoints.provedWell(id)
+    else this.#endpoints.failed(id, nowMs, this.#environment.randomUnit())
+    this.#ensureLanes()
   }
 
   /** Lanes to addresses that the name no longer stands for: they drain once there is another. */
@@ -358,10 +380,11 @@ export class Upstream implements ConnectionOwner {
   }
 
   #endpointInUse(): Endpoint | undefined {
+    const nowMs = this.#environment.nowMs()
     const lane = this.#lanes[0]
-    if (lane !== undefined) return lane.endpoint
+    if (lane !== undefined) return this.#endpoints.retryAtMs(lane.endpoint.id) <= nowMs ? lane.endpoint : undefined
     // Credentials are asked for by lanes: without one, nobody else gets in.
-    return this.configuration.asksCredentials ? undefined : this.#endpoints.pick(this.#environment.nowMs(), NONE)
+    return this.configuration.asksCredentials ? undefined : this.#endpoints.pick(nowMs, NONE)
   }
 
   #isCurrent(endpointId: string): boolean {

@@ -43,6 +43,9 @@ import { AbortedError, DeadlineError, type IoKernelError, LocalError, rebuildErr
 import type { CallOptions } from '../plugin/protocol.ts'
 import { nowMs } from '../shared/clock.ts'
 import type { KernelLimits } from '../shared/limits.ts'
+import { shielded } from '../shared/shield.ts'
+import { abortedBefore, placed, tooManyInFlight } from './call-errors.ts'
+import { type Origin, Origins } from './origins.ts'
 import { Poller } from './poller.ts'
 import { type AnyOperation, type CallSlot, CallSlots } from './slots.ts'
 import { UnsentRequests } from './unsent.ts'
@@ -75,10 +78,8 @@ export class Exchange {
   readonly #unsent: UnsentRequests
   readonly #writer: ByteWriter
   readonly #scratch: Buffer
-  readonly #facts = new Map<number, Cloneable>()
+  readonly #origins = new Origins()
   readonly #view = new ReplyView()
-  #factsId = -1
-  #factsNow: Cloneable = undefined
   #busy = false
   #draining = false
   #lost: IoKernelError | undefined
@@ -297,40 +298,49 @@ export class Exchange {
       view.end = start + (words[at] as number)
       if (call.pieces !== undefined) this.#assemble(call, view)
       this.#poller.replyTook(words[at + WORD_C] as number)
-      this.#resolve(call, this.#factsOf(words[at + WORD_A] as number), offset, at)
+      this.#resolve(call, this.#origins.of(words[at + WORD_A] as number), offset, at)
     }
     this.#slots.free(call)
   }
 
-  #resolve(call: CallSlot, facts: Cloneable, offset: number, at: number): void {
+  #resolve(call: CallSlot, origin: Origin, offset: number, at: number): void {
     const operation = call.operation as AnyOperation
     const resolve = call.resolve as (value: unknown) => void
     const reject = call.reject as (error: unknown) => void
-    const observed = call.submittedAtMs !== 0 ? { options: call.options, submittedAtMs: call.submittedAtMs } : undefined
-    const pickedUpMs = observed === undefined ? 0 : nowMs()
+    const onTiming = call.options?.onTiming
+    const submittedAtMs = call.submittedAtMs
+    const pickedUpMs = onTiming === undefined ? 0 : nowMs()
     let value: unknown
     let failure: unknown
     let failed = false
     try {
-      value = operation.decode(this.#view, call.args, facts)
+      value = operation.decode(this.#view, call.args, origin.facts)
     } catch (error) {
-      failure = error
+      failure = placed(error, origin.endpoint)
       failed = true
     }
-    call.submittedAtMs = 0
     this.#slots.settle(call)
-    if (observed !== undefined) {
-      const completedMs = this.#end.in.times[(offset >> 3) + TIME] as number
-      const upstreamMs = (this.#end.in.words[at + WORD_C] as number) / 1000
-      observed.options?.onTiming?.({
-        queuedMs: Math.max(0, completedMs - upstreamMs - observed.submittedAtMs),
-        upstreamMs,
-        waitingForApplicationMs: Math.max(0, pickedUpMs - completedMs),
-        applicationMs: nowMs() - pickedUpMs,
-      })
-    }
+    if (onTiming !== undefined) this.#tellTiming(onTiming, submittedAtMs, pickedUpMs, offset, at)
     if (failed) reject(failure)
     else resolve(value)
+  }
+
+  #tellTiming(
+    onTiming: NonNullable<CallOptions['onTiming']>,
+    submittedAtMs: number,
+    pickedUpMs: number,
+    offset: number,
+    at: number,
+  ): void {
+    const completedMs = this.#end.in.times[(offset >> 3) + TIME] as number
+    const upstreamMs = (this.#end.in.words[at + WORD_C] as number) / 1000
+    const timing = {
+      queuedMs: Math.max(0, completedMs - upstreamMs - submittedAtMs),
+      upstreamMs,
+      waitingForApplicationMs: Math.max(0, pickedUpMs - completedMs),
+      applicationMs: nowMs() - pickedUpMs,
+    }
+    shielded(() => onTiming(timing))
   }
 
   #assemble(call: CallSlot, view: ReplyView): void {
@@ -370,15 +380,15 @@ export class Exchange {
         return
       }
       case Completion.Push: {
-        const facts = this.#factsOf(words[at + WORD_A] as number)
+        const { facts } = this.#origins.of(words[at + WORD_A] as number)
         this.#host.onPush(number, incoming.bytes, start, end, facts, (flagsOf(kind) & CallFlag.More) !== 0)
         return
       }
       case Completion.Event: {
         const event = decodeEvent(incoming.bytes, start, end)
-        if (event.type === 'facts') this.#facts.set(event.id, event.facts)
-        else if (event.type === 'facts-gone') this.#forgetFacts(event.id)
-        else this.#host.onEvent(event)
+        if (event.type === 'facts') this.#origins.set(event.id, event)
+        else if (event.type === 'facts-gone') this.#origins.delete(event.id)
+        else shielded(() => this.#host.onEvent(event))
         return
       }
     }
@@ -386,22 +396,8 @@ export class Exchange {
 
   #reject(call: CallSlot, error: unknown): void {
     const reject = call.reject as (error: unknown) => void
-    call.submittedAtMs = 0
     this.#slots.settle(call)
     reject(error)
-  }
-
-  #factsOf(id: number): Cloneable {
-    if (id !== this.#factsId) {
-      this.#factsId = id
-      this.#factsNow = this.#facts.get(id)
-    }
-    return this.#factsNow
-  }
-
-  #forgetFacts(id: number): void {
-    this.#facts.delete(id)
-    if (this.#factsId === id) this.#factsId = -1
   }
 
   #onRest(): void {
@@ -417,14 +413,3 @@ export class Exchange {
 
 const EMPTY = new Uint8Array(0)
 const NEVER_LEFT = 'the deadline passed before the request could be handed to the I/O thread: the channel was full'
-
-function tooManyInFlight(max: number): LocalError {
-  return new LocalError(
-    'IN_FLIGHT_LIMIT',
-    `${max} calls are in flight (inFlightMax): await some of them, or raise the limit in createKernel({ limits })`,
-  )
-}
-
-function abortedBefore(signal: AbortSignal | undefined): AbortedError {
-  return new AbortedError('the call was aborted before it was sent', { sent: 'no', cause: signal?.reason })
-}

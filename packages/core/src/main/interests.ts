@@ -7,6 +7,7 @@
 import { AsyncResource } from 'node:async_hooks'
 import type { Cloneable } from '../plugin/cloneable.ts'
 import type { GapReason, InterestHandler } from '../plugin/protocol.ts'
+import { shielded } from '../shared/shield.ts'
 
 export class InterestEntry {
   readonly target: number
@@ -76,12 +77,6 @@ export class InterestEntry {
   }
 
   #run(handler: () => void): void {
-    try {
-      this.#context.runInAsyncScope(handler)
-    } catch (error) {
-      process.nextTick(() => {
-        throw error
-      })
-    }
+    shielded(() => this.#context.runInAsyncScope(handler))
   }
 }

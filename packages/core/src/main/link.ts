@@ -5,7 +5,7 @@
  * V8 knows who awaits, so the stack names the caller (about 56 ns a call; capturing it beforehand costs 4.7 µs).
  */
 import { CallFlag } from '../channel/records.ts'
-import { LocalError } from '../plugin/errors.ts'
+import { IoKernelError, LocalError } from '../plugin/errors.ts'
 import type {
   CallOptions,
   Interest,
@@ -40,7 +40,7 @@ export class UpstreamLink implements Link {
       const flags = flagsFor(operation as AnyOperation, options)
       return (await this.call(operation as AnyOperation, args, this.entry.target, flags, options)) as Reply
     } catch (error) {
-      throw atCaller(error, this.request)
+      throw atCaller(error, this.request, this.entry.authority)
     }
   }
 
@@ -55,7 +55,7 @@ export class UpstreamLink implements Link {
       await entry.confirmed
     } catch (error) {
       attachment.keepAlive.remove()
-      throw atCaller(error, this.interest)
+      throw atCaller(error, this.interest, this.entry.authority)
     }
     void entry.ended.then(() => attachment.keepAlive.remove())
     return {
@@ -77,7 +77,7 @@ export class UpstreamLink implements Link {
       await this.attachment.keepAlive.during(session.open(deadlineMs))
       return session
     } catch (error) {
-      throw atCaller(error, this.session)
+      throw atCaller(error, this.session, this.entry.authority)
     }
   }
 
@@ -141,7 +141,7 @@ export class SessionEntry extends UpstreamLink implements SessionLink {
       const flags = (flagsFor(operation as AnyOperation, options) & ~CallFlag.Exclusive) | CallFlag.Session
       return (await this.call(operation as AnyOperation, args, this.#number, flags, options)) as Reply
     } catch (error) {
-      throw atCaller(error, this.request)
+      throw atCaller(error, this.request, this.entry.authority)
     }
   }
 
@@ -194,8 +194,9 @@ function flagsFor(operation: AnyOperation, options: CallOptions | undefined): nu
   return flags
 }
 
-/** Captures the stack again, here where the awaiting callers are known, and leaves everything else as it was. */
-function atCaller(error: unknown, above: unknown): unknown {
+/** Captures the stack again, here where the awaiting callers are known, and says which upstream it was. */
+function atCaller(error: unknown, above: unknown, upstream: string): unknown {
   if (error instanceof Error) Error.captureStackTrace(error, above as () => unknown)
+  if (error instanceof IoKernelError && error.upstream === undefined) Object.assign(error, { upstream })
   return error
 }

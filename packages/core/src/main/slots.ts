@@ -10,6 +10,9 @@ import { callIdOf, SLOTS_MAX, slotOf } from '../channel/records.ts'
 import type { CallOptions, Operation } from '../plugin/protocol.ts'
 import { assert } from '../shared/assert.ts'
 
+/** 12 bits beside the slot's 20. */
+const GENERATION_MAX = 0xfff
+
 export type AnyOperation = Operation<unknown, unknown>
 
 /** One call in flight, as its own thread sees it. */
@@ -63,7 +66,8 @@ export class CallSlots {
       call = new CallSlot(this.#slots.length)
       this.#slots.push(call)
     }
-    call.generation = (call.generation + 1) & 0xfff
+    // From 1 to 4095: no call has the id 0, which control records carry.
+    call.generation = (call.generation % GENERATION_MAX) + 1
     call.id = callIdOf(call.slot, call.generation)
     call.waiting = true
     call.taken = true

@@ -5,7 +5,7 @@
  * that has not begun to leave can still be withdrawn, and its deadline is kept here: the I/O thread cannot know of it.
  * Limits: `pendingBytesMax`; a single larger request is let in when nothing waits.
  */
-import { Backlog } from '../channel/backlog.ts'
+import { Backlog, type BacklogRecord } from '../channel/backlog.ts'
 import { kindOf, packKind, Submission } from '../channel/records.ts'
 import type { RingProducer } from '../channel/ring.ts'
 import { LocalError } from '../plugin/errors.ts'
@@ -20,7 +20,10 @@ export class UnsentRequests {
   constructor(out: RingProducer, bytesMax: number, published: () => void) {
     this.#payloadMax = out.payloadMax
     this.#bytesMax = bytesMax
-    this.#backlog = new Backlog(out, published)
+    this.#backlog = new Backlog(out, {
+      leaving: (record) => this.#leave(record),
+      published,
+    })
   }
 
   get isEmpty(): boolean {
@@ -84,7 +87,7 @@ export class UnsentRequests {
         if (deadlineMs > 0 && now - sinceMs >= deadlineMs) expired(callId)
       }
     }
-    if (this.#backlog.flush()) this.#calls.clear()
+    this.#backlog.flush()
   }
 
   /** Takes a call back that has not begun to leave. */
@@ -92,11 +95,21 @@ export class UnsentRequests {
     if (!this.#calls.delete(callId)) return false
     let whole = false
     this.#backlog.withdraw((record) => {
-      if (record.call !== callId) return false
+      const kind = kindOf(record.kind)
+      if (record.call !== callId || (kind !== Submission.Request && kind !== Submission.Piece)) return false
       // The pieces of a request follow its first record: without that one, it has begun to leave.
-      if (kindOf(record.kind) === Submission.Request) whole = true
+      if (kind === Submission.Request) whole = true
       return whole
     })
     return whole
+  }
+
+  /** From here on the call may be executed. What is left of its deadline goes with it. */
+  #leave(record: BacklogRecord): void {
+    const waiting = kindOf(record.kind) === Submission.Request ? this.#calls.get(record.call) : undefined
+    if (waiting === undefined) return
+    this.#calls.delete(record.call)
+    if (waiting.deadlineMs === 0) return
+    record.b = Math.max(1, Math.ceil(waiting.deadlineMs - (nowMs() - waiting.sinceMs)))
   }
 }

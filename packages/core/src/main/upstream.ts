@@ -9,6 +9,7 @@ import type { UpstreamConfiguration } from '../channel/messages.ts'
 import type { Cloneable } from '../plugin/cloneable.ts'
 import { AbortedError, DeadlineError, LocalError } from '../plugin/errors.ts'
 import type { UpstreamHandle, UpstreamState } from '../plugin/protocol.ts'
+import { shielded } from '../shared/shield.ts'
 import type { Attachment } from './attachment.ts'
 
 export class UpstreamEntry implements UpstreamHandle {
@@ -100,7 +101,7 @@ export class UpstreamEntry implements UpstreamHandle {
   /** The I/O thread says how the upstream is. */
   accept(state: UpstreamState): void {
     this.#state = state
-    for (const listener of [...this.#listeners]) listener(state)
+    for (const listener of [...this.#listeners]) shielded(() => listener(state))
   }
 
   onDisconnected(): void {

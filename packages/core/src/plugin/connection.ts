@@ -120,12 +120,15 @@ export interface Connection {
   closed?(sink: FrameSink): void
   /**
    * May add to a request what depends on this connection (Parse, stmt_id, wire id). Absent: the payload goes out as it
-   * is. `payload` is overwritten when this returns.
+   * is. `payload` is overwritten when this returns. Throwing fails this call alone, unsent.
    */
-  submit?(payload: Uint8Array, hint: number, wireId: number, out: ByteWriter): 'written' | 'again-after-next-frame'
+  submit?(payload: Uint8Array, hint: number, wireId: number, out: ByteWriter): void
   /** Asks the peer for pushes of one more key, on a connection whose purpose is `push`. */
   subscribe?(key: string, out: ByteWriter): void
-  /** Asks the peer to end them. */
+  /**
+   * Asks the peer to end them. What answers this must be reported as a push: a frame that is none answers the oldest
+   * `subscribe`.
+   */
   unsubscribe?(key: string, out: ByteWriter): void
   /** Which interest a push belongs to. Absent: pushes are dropped. */
   route?(bytes: Buffer, start: number, end: number): PushRoute
