@@ -116,14 +116,14 @@ describe('handshake', () => {
 
   it('never says a password', () => {
     try {
-      play(handshake(OPTIONS, { username: 'bob', password: 'hunter2' }), [
-        ['>', 'HELLO 3 AUTH bob hunter2'],
-        ['<', '-WRONGPASS bob hunter2\r\n'],
+      play(handshake(OPTIONS, { username: 'teller', password: 'hunter2' }), [
+        ['>', 'HELLO 3 AUTH teller hunter2'],
+        ['<', '-WRONGPASS teller hunter2\r\n'],
       ])
       expect.unreachable()
     } catch (error) {
       expect(String(error)).not.toContain('hunter2')
-      expect(String(error)).not.toContain('bob')
+      expect(String(error)).not.toContain('teller')
     }
   })
 

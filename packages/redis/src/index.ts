@@ -3,7 +3,7 @@
  *
  *   const kernel = await createKernel({ protocols: [redis] })
  *   const cache = kernel.connect(redis, 'redis://cache.internal')
- *   await cache.set('user:1', 'Ada', 'EX', 60)
+ *   await cache.set('user:1', 'value', 'EX', 60)
  */
 import type { Protocol } from '@iokernel/core/plugin'
 import { PLUGIN_API } from '@iokernel/core/plugin'
