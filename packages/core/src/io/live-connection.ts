@@ -48,6 +48,8 @@ export interface ConnectionSettings {
 
 export interface ConnectionOwner {
   onReady(connection: LiveConnection): void
+  /** It takes no more calls, and closes when those it has are answered: a replacement may be opened now. */
+  onRetiring?(connection: LiveConnection): void
   onClosed(connection: LiveConnection, error: IoKernelError): void
   /** Something was answered: there is room, or the connection has become idle. */
   onProgress(connection: LiveConnection): void
@@ -226,6 +228,7 @@ export class LiveConnection implements MatcherHost {
     this.#closeReason ??= reason
     if (this.phase === 'ready') this.phase = 'draining'
     if (this.isIdle) return this.destroy(reason)
+    this.#owner.onRetiring?.(this)
     this.#timer = this.#services.environment.after(this.#settings.limits.drainTimeoutMs, () => this.destroy(reason))
   }
 

@@ -17,11 +17,13 @@ export interface Scheduler {
   choose(lanes: readonly LaneLoad[], opening: number): number
   /** Lanes that shall be open while nobody calls. */
   readonly lanesMin: number
+  readonly lanesMax: number
 }
 
 /** One lane for everything: callers rely on the order of calls they do not await. */
 export const oneLane: Scheduler = {
   lanesMin: 1,
+  lanesMax: 1,
   choose(lanes, opening) {
     const lane = lanes[0]
     if (lane === undefined) return opening > 0 ? Choice.Wait : Choice.Open
@@ -33,6 +35,7 @@ export const oneLane: Scheduler = {
 export function pool(lanesMax: number): Scheduler {
   return {
     lanesMin: 1,
+    lanesMax,
     choose(lanes, opening) {
       for (let index = 0; index < lanes.length; index++) {
         const lane = lanes[index] as LaneLoad

@@ -22,20 +22,17 @@ import { type Call, CallList, CallState } from './call.ts'
 import type { Client } from './client.ts'
 import { ConnectionFactory, type FactoryServices, type OpenedConnection } from './connection-factory.ts'
 import { Credentials } from './credentials.ts'
-import { EndpointSet } from './endpoint-set.ts'
 import type { IoEnvironment, Timer } from './environment.ts'
 import { InterestHub } from './interest-hub.ts'
+import { LaneSet } from './lane-set.ts'
 import type { ConnectionOwner, LiveConnection, Purpose } from './live-connection.ts'
 import { Monitor } from './monitor.ts'
 import { RetryBudget } from './retry-budget.ts'
-import { Choice, oneLane, pool, type Scheduler } from './scheduler.ts'
+import { oneLane, pool } from './scheduler.ts'
 import { SessionPool } from './session-pool.ts'
 import { Troubles } from './troubles.ts'
 
-/** RFC 8305 section 5: the next address is tried when the one before has not answered for this long. */
-const ATTEMPT_DELAY_MS = 250
-
-export class Upstream implements ConnectionOwner {
+export class Upstream {
   readonly configuration: UpstreamConfiguration
   readonly clients: Set<Client> = new Set()
   readonly sessions: SessionPool
@@ -45,8 +42,6 @@ export class Upstream implements ConnectionOwner {
   onClose: (() => void) | undefined
   readonly #services: FactoryServices
   readonly #environment: IoEnvironment
-  readonly #endpoints: EndpointSet
-  readonly #scheduler: Scheduler
   readonly #budget: RetryBudget
   readonly #queue = new CallList()
   /** Calls that the peer did not execute, on their way back into the queue. */
@@ -54,12 +49,9 @@ export class Upstream implements ConnectionOwner {
   readonly #monitor: Monitor
   readonly #troubles: Troubles
   readonly #factory: ConnectionFactory
-  #lanes: LiveConnection[] = []
-  readonly #opening = new Set<LiveConnection>()
-  #asking = 0
-  /** Tries the next address: when a back-off ends, or beside an attempt that is slow. */
-  #laneTimer: Timer | undefined
-  #lendersTimer: Timer | undefined
+  readonly #lanes: LaneSet
+  /** Sessions and interests whose address has to wait. */
+  #retryTimer: Timer | undefined
   #refusal: RefusedError | undefined
   /** The last failure; shown while no lane is ready. */
   #reason: string | undefined
@@ -73,8 +65,6 @@ export class Upstream implements ConnectionOwner {
     this.#environment = services.environment
     this.#factory = new ConnectionFactory(configuration, protocol, services, () => this.#attachments())
     const { limits, lanes, authority } = configuration
-    this.#endpoints = new EndpointSet(limits.reconnectMinMs, limits.reconnectMaxMs)
-    this.#scheduler = lanes === 'one' ? oneLane : pool(limits.lanesMax)
     this.#budget = new RetryBudget(limits.retryPercent, limits.retriesPerSecond, this.#environment.nowMs())
     this.#troubles = new Troubles(authority, this.#environment)
     this.credentials = new Credentials(this.#environment, limits.handshakeTimeoutMs, () => this.#askCredentials())
@@ -86,6 +76,18 @@ export class Upstream implements ConnectionOwner {
       endpoint: () => this.#endpointInUse(),
       onOpenFailed: (connection: LiveConnection, error: IoKernelError) => this.#openFailed(connection, error),
     }
+    this.#lanes = new LaneSet({
+      ...shared,
+      scheduler: lanes === 'one' ? oneLane : pool(limits.lanesMax),
+      open: (endpoint, owner) => this.#open('lane', endpoint, owner).connection,
+      withCredentials: (then) => this.#withCredentials(then),
+      onLaneReady: () => this.#onLaneReady(),
+      onLaneClosed: (connection, error) => this.#onLaneClosed(connection, error),
+      onTrouble: (reason) => this.#setReason(reason),
+      onRoom: () => this.#pump(),
+      onAddressesGone: (reason) => this.#onAddressesGone(reason),
+      onNotExecuted: (call) => this.#onNotExecuted(call),
+    })
     this.sessions = new SessionPool({
       ...shared,
       open: (endpoint, owner) => this.#open('session', endpoint, owner),
@@ -95,8 +97,8 @@ export class Upstream implements ConnectionOwner {
     this.#monitor = new Monitor({
       ...shared,
       serial: lanes === 'one',
-      watched: () => this.#lanes[0]?.endpoint,
-      lanes: () => this.#lanes,
+      watched: () => this.#lanes.lanes[0]?.endpoint,
+      lanes: () => this.#lanes.lanes,
       open: (endpoint, owner) => this.#open('monitor', endpoint, owner),
       giveUp: (lane, reason) =>
         lane.destroy(new RemoteError('LANE_SILENT', `${authority} at ${lane.endpoint.id}: ${reason}`)),
@@ -124,9 +126,8 @@ export class Upstream implements ConnectionOwner {
       return this.sessions.borrowFor(call)
     }
     if (this.#queue.first === undefined) {
-      const choice = this.#scheduler.choose(this.#lanes, this.#opening.size)
-      if (choice >= 0) return (this.#lanes[choice] as LiveConnection).submit(call, nowMs)
-      if (choice === Choice.Open) this.#openLane()
+      const lane = this.#lanes.choose()
+      if (lane !== undefined) return lane.submit(call, nowMs)
     }
     const error = this.#reasonToFail()
     if (error !== undefined) return this.#services.settlement.fail(call, describeError(error, { sent: 'no' }), nowMs)
@@ -134,82 +135,17 @@ export class Upstream implements ConnectionOwner {
     this.#queue.push(call)
   }
 
-  onProgress(): void {
-    if (this.#queue.first !== undefined) this.#pump()
-  }
-
   // ---- Names ----------------------------------------------------------------------------------------------
 
   onEndpoints(endpoints: readonly Endpoint[]): void {
     if (this.#closed) return
-    this.#endpoints.replace(endpoints)
-    this.#endpoints.forgive()
-    this.#ensureLanes()
-    this.#retireStale()
+    this.#lanes.setEndpoints(endpoints)
     this.#tellState()
   }
 
   onTrouble(reason: string): void {
-    if (this.#closed || !this.#endpoints.isEmpty) return
+    if (this.#closed || !this.#lanes.endpoints.isEmpty) return
     this.#setReason(reason)
-    this.#failIfDown()
-  }
-
-  // ---- ConnectionOwner of the lanes -----------------------------------------------------------------------
-
-  onReady(connection: LiveConnection): void {
-    this.#opening.delete(connection)
-    this.#refusal = undefined
-    this.#endpoints.succeeded(connection.endpoint.id)
-    // Of several attempts that ran side by side, the first wins where one lane is all there may be.
-    const surplus = this.configuration.lanes === 'one' && this.#lanes.some((lane) => this.#isCurrent(lane.endpoint.id))
-    if (surplus || !this.#isCurrent(connection.endpoint.id)) {
-      connection.destroy(new LocalError('SURPLUS', 'another connection was faster'))
-      return
-    }
-    this.#lanes = [...this.#lanes, connection]
-    this.#retireStale()
-    for (const other of [...this.#opening]) {
-      if (this.configuration.lanes === 'one') other.destroy(new LocalError('SURPLUS', 'another connection was faster'))
-    }
-    this.#reason = undefined
-    this.#troubles.over()
-    this.#tellState()
-    this.#pump()
-    this.sessions.pump()
-    this.interests.pump()
-  }
-
-  onClosed(connection: LiveConnection, error: IoKernelError): void {
-    const wasOpening = this.#opening.delete(connection)
-    const wasLane = this.#lanes.includes(connection)
-    this.#lanes = this.#lanes.filter((lane) => lane !== connection)
-    this.#takeBack(connection, error)
-    if (this.#closed) return
-    if (wasOpening && error.code !== 'SURPLUS') this.#openFailed(connection, error)
-    else if (wasLane) {
-      this.#setReason(error.message)
-      this.#laneLost(connection)
-      this.#tellState()
-    }
-  }
-
-  onPush(): void {
-    // Pushes on a lane belong to nobody: interests have a connection of their own.
-  }
-
-  onStray(): void {}
-
-  onNotExecuted(_connection: LiveConnection, call: Call): boolean {
-    const nowMs = this.#environment.nowMs()
-    if (call.state === CallState.Tombstone || this.#closed || !this.#budget.take(nowMs)) return false
-    call.retries++
-    call.state = CallState.Queued
-    // Not in the same breath: the peer has just said that it cannot.
-    this.#parked.push(call)
-    if (this.#parked.count === 1)
-      this.#environment.after(this.configuration.limits.reconnectMinMs, () => this.#unpark())
-    return true
   }
 
   // ---- End ------------------------------------------------------------------------------------------------
@@ -219,8 +155,8 @@ export class Upstream implements ConnectionOwner {
     if (this.#closed) return
     this.#closed = true
     this.onClose?.()
-    this.#laneTimer?.cancel()
-    this.#lendersTimer?.cancel()
+    this.#lanes.close()
+    this.#retryTimer?.cancel()
     this.#monitor.stop()
     this.#failQueue(error)
     this.sessions.close(error)
@@ -229,16 +165,41 @@ export class Upstream implements ConnectionOwner {
     this.#tellState()
   }
 
-  // ---- Lanes ----------------------------------------------------------------------------------------------
+  // ---- Lanes ------------------------------------------------------------------------------------------------
 
-  #pump(): void {
+  #onLaneReady(): void {
+    this.#refusal = undefined
+    this.#reason = undefined
+    this.#troubles.over()
+    this.#tellState()
+    this.#pump()
+    this.sessions.pump()
+    this.interests.pump()
+  }
+
+  #onLaneClosed(connection: LiveConnection, error: IoKernelError): void {
+    if (error instanceof RefusedError) this.#refuse(error)
+    this.#takeBack(connection, error)
+    this.#tellState()
+    this.#failIfDown()
+  }
+
+  #onAddressesGone(reason: IoKernelError): void {
+    const isCurrent = (id: string): boolean => this.#lanes.endpoints.has(id)
+    this.sessions.retireExcept(isCurrent, reason)
+    this.interests.retireExcept(isCurrent, reason)
+  }
+
+  #onNotExecuted(call: Call): boolean {
     const nowMs = this.#environment.nowMs()
-    while (this.#queue.first !== undefined) {
-      const choice = this.#scheduler.choose(this.#lanes, this.#opening.size)
-      if (choice === Choice.Open) this.#openLane()
-      if (choice < 0) return
-      ;(this.#lanes[choice] as LiveConnection).submit(this.#queue.shift() as Call, nowMs)
-    }
+    if (call.state === CallState.Tombstone || this.#closed || !this.#budget.take(nowMs)) return false
+    call.retries++
+    call.state = CallState.Queued
+    // Not in the same breath: the peer has just said that it cannot.
+    this.#parked.push(call)
+    const { reconnectMinMs } = this.configuration.limits
+    if (this.#parked.count === 1) this.#environment.after(reconnectMinMs, () => this.#unpark())
+    return true
   }
 
   #unpark(): void {
@@ -246,99 +207,33 @@ export class Upstream implements ConnectionOwner {
     this.#pump()
   }
 
-  #ensureLanes(): void {
-    if (this.#closed) return
-    const current = this.#lanes.filter((lane) => this.#isCurrent(lane.endpoint.id) && lane.phase === 'ready').length
-    if (current + this.#opening.size + this.#asking < this.#scheduler.lanesMin) this.#openLane()
-  }
-
-  /** Opens one more lane at the first address that may be tried, or later when all of them wait. */
-  #openLane(): void {
+  #pump(): void {
+    if (this.#queue.first === undefined) return
     const nowMs = this.#environment.nowMs()
-    const endpoint = this.#endpoints.pick(nowMs, this.#trying())
-    if (endpoint === undefined) return this.#tryLater()
-    this.#asking++
-    this.#withCredentials((failure) => {
-      this.#asking--
-      if (this.#closed) return
-      if (failure !== undefined) {
-        this.#endpoints.failed(endpoint.id, nowMs, this.#environment.randomUnit())
-        this.#setReason(failure.message)
-        return this.#tryLater()
-      }
-      this.#opening.add(this.#open('lane', endpoint, this).connection)
-      this.#tellState()
-      this.#at(this.#environment.nowMs() + ATTEMPT_DELAY_MS, () => this.#tryBeside())
-    })
-  }
-
-  /** The attempt under way is slow: another address runs beside it, if there is one. */
-  #tryBeside(): void {
-    if (this.#opening.size > 0 && this.#lanes.length === 0) this.#openLane()
-  }
-
-  /** Comes back when an address that is not being tried may be tried again. */
-  #tryLater(): void {
-    const nextMs = this.#endpoints.nextTryMs(this.#trying())
-    if (nextMs !== undefined) this.#at(nextMs, () => (this.#opening.size > 0 ? this.#tryBeside() : this.#ensureLanes()))
-  }
-
-  #at(atMs: number, action: () => void): void {
-    this.#laneTimer?.cancel()
-    this.#laneTimer = this.#environment.after(Math.max(1, atMs - this.#environment.nowMs()), () => {
-      if (!this.#closed) action()
-    })
-  }
-
-  #trying(): ReadonlySet<string> {
-    return new Set([...this.#opening].map(({ endpoint }) => endpoint.id))
-  }
-
-  /** A connection, of whatever purpose, did not come to be. */
-  #openFailed(connection: LiveConnection, error: IoKernelError): void {
-    const nowMs = this.#environment.nowMs()
-    const unit = this.#environment.randomUnit()
-    const { id } = connection.endpoint
-    if (error instanceof RefusedError) {
-      this.#refusal = error
-      this.#endpoints.refused(id, nowMs, unit)
-      this.#failQueue(error)
-      this.sessions.failWaiting(error)
-    } else {
-      this.#endpoints.failed(id, nowMs, unit)
+    for (let lane = this.#lanes.choose(); lane !== undefined; lane = this.#lanes.choose()) {
+      lane.submit(this.#queue.shift() as Call, nowMs)
+      if (this.#queue.first === undefined) return
     }
+  }
+
+  /** A session or a push connection did not come to be. */
+  #openFailed(connection: LiveConnection, error: IoKernelError): void {
+    if (error instanceof RefusedError) this.#refuse(error)
+    this.#lanes.noteFailure(connection, error)
     this.#setReason(error.message)
-    this.#failIfDown()
-    if (connection.purpose === 'lane') return this.#ensureLanes()
-    this.#lendersTimer?.cancel()
-    this.#lendersTimer = this.#environment.after(Math.max(1, this.#endpoints.retryAtMs(id) - nowMs), () => {
+    this.#retryTimer?.cancel()
+    const waitMs = this.#lanes.endpoints.retryAtMs(connection.endpoint.id) - this.#environment.nowMs()
+    this.#retryTimer = this.#environment.after(Math.max(1, waitMs), () => {
       this.sessions.pump()
       this.interests.pump()
     })
   }
 
-  /**
-   * A lane was lost that had been ready. One that lived is replaced at once; one that did not makes its address wait.
-   */
-  #laneLost(connection: LiveConnection): void {
-    const nowMs = this.#environment.nowMs()
-    const { id } = connection.endpoint
-    if (nowMs - connection.readyAtMs >= this.configuration.limits.reconnectMaxMs) this.#endpoints.provedWell(id)
-    else this.#endpoints.failed(id, nowMs, this.#environment.randomUnit())
-    this.#ensureLanes()
-  }
-
-  /** Lanes to addresses that the name no longer stands for: they drain once there is another. */
-  #retireStale(): void {
-    const reason = new LocalError('ADDRESS_GONE', `${this.configuration.authority} moved to other addresses`, {
-      sent: 'maybe',
-    })
-    if (!this.#lanes.some((lane) => this.#isCurrent(lane.endpoint.id))) return
-    const stale = this.#lanes.filter((lane) => !this.#isCurrent(lane.endpoint.id))
-    this.#lanes = this.#lanes.filter((lane) => this.#isCurrent(lane.endpoint.id))
-    for (const lane of stale) lane.retire(reason)
-    this.sessions.retireExcept((id) => this.#isCurrent(id), reason)
-    this.interests.retireExcept((id) => this.#isCurrent(id), reason)
+  /** The peer will not let us in: whoever waits is told so, instead of that time has passed. */
+  #refuse(error: RefusedError): void {
+    this.#refusal = error
+    this.#failQueue(error)
+    this.sessions.failWaiting(error)
   }
 
   /** Calls of a lost lane: unwritten ones first in the queue again, idempotent ones too, the others rejected. */
@@ -347,25 +242,25 @@ export class Upstream implements ConnectionOwner {
     const nowMs = this.#environment.nowMs()
     const maybe = describeError(error, { sent: 'maybe' })
     const { unanswered, unflushed } = connection
-    const rejected: Call[] = []
+    const unsent = describeError(error, { sent: 'no' })
+    const rejected: { call: Call; fresh: boolean }[] = []
     let fresh = unflushed !== undefined
     for (let call = unanswered.last; call !== undefined; call = unanswered.last) {
       unanswered.remove(call)
-      const again = fresh || this.#mayRetry(call, nowMs)
-      if (call === unflushed) fresh = false
-      if (call.state === CallState.Tombstone || !again || this.#closed) {
-        rejected.push(call)
-        continue
+      const again = call.state !== CallState.Tombstone && !this.#closed && (fresh || this.#mayRetry(call, nowMs))
+      if (again) {
+        call.state = CallState.Queued
+        this.#queue.unshift(call)
+      } else {
+        rejected.push({ call, fresh })
       }
-      call.state = CallState.Queued
-      this.#queue.unshift(call)
+      if (call === unflushed) fresh = false
     }
-    for (const call of rejected.reverse()) settlement.fail(call, maybe, nowMs)
-    this.#failIfDown()
+    for (const each of rejected.reverse()) settlement.fail(each.call, each.fresh ? unsent : maybe, nowMs)
   }
 
   #mayRetry(call: Call, nowMs: number): boolean {
-    if (call.state === CallState.Tombstone || call.replyBytes > 0) return false
+    if (call.replyBytes > 0) return false
     if ((call.flags & CallFlag.Idempotent) === 0 || !this.#budget.take(nowMs)) return false
     call.retries++
     return true
@@ -379,16 +274,14 @@ export class Upstream implements ConnectionOwner {
     yield* new Set([...this.clients].map(({ attachment }) => attachment))
   }
 
+  /** Where sessions, interests and probes go. */
   #endpointInUse(): Endpoint | undefined {
+    const { lanes, endpoints } = this.#lanes
     const nowMs = this.#environment.nowMs()
-    const lane = this.#lanes[0]
-    if (lane !== undefined) return this.#endpoints.retryAtMs(lane.endpoint.id) <= nowMs ? lane.endpoint : undefined
+    const lane = lanes[0]
+    if (lane !== undefined) return endpoints.retryAtMs(lane.endpoint.id) <= nowMs ? lane.endpoint : undefined
     // Credentials are asked for by lanes: without one, nobody else gets in.
-    return this.configuration.asksCredentials ? undefined : this.#endpoints.pick(nowMs, NONE)
-  }
-
-  #isCurrent(endpointId: string): boolean {
-    return this.#endpoints.has(endpointId)
+    return this.configuration.asksCredentials ? undefined : endpoints.pick(nowMs, NONE)
   }
 
   // ---- Credentials, state and refusals --------------------------------------------------------------------
@@ -407,13 +300,14 @@ export class Upstream implements ConnectionOwner {
 
   #status(): UpstreamStatus {
     if (this.#closed) return 'closed'
-    if (this.#lanes.length > 0) return 'ready'
+    if (this.#lanes.lanes.length > 0) return 'ready'
     return this.#reason === undefined ? 'connecting' : 'down'
   }
 
   #setReason(reason: string): void {
     this.#reason = reason
     this.#tellState()
+    this.#failIfDown()
     if (this.#status() !== 'down') return
     const heard = [...this.clients].some(({ listening }) => listening)
     this.#troubles.report(reason, heard)
@@ -421,7 +315,7 @@ export class Upstream implements ConnectionOwner {
 
   #tellState(): void {
     const status = this.#status()
-    const endpoints = this.#endpoints.ids
+    const endpoints = this.#lanes.endpoints.ids
     const reason = status === 'ready' ? undefined : this.#reason
     const before = this.#told
     this.#told = { status, endpoints, reason }
@@ -431,10 +325,10 @@ export class Upstream implements ConnectionOwner {
 
   /** Why a call that cannot be written now should not wait; undefined when it should. */
   #reasonToFail(): IoKernelError | undefined {
-    if (this.#lanes.length > 0)
-      return this.#queue.count >= this.configuration.limits.queueMax ? this.#queueFull() : undefined
-    if (this.#refusal !== undefined) return this.#refusal
-    if (this.configuration.whenDown === 'fail' && this.#status() === 'down') return this.#down()
+    if (this.#lanes.lanes.length === 0) {
+      if (this.#refusal !== undefined) return this.#refusal
+      if (this.configuration.whenDown === 'fail' && this.#status() === 'down') return this.#down()
+    }
     return this.#queue.count >= this.configuration.limits.queueMax ? this.#queueFull() : undefined
   }
 
