@@ -24,14 +24,9 @@ export type Arrival =
 /** One line for each arrival. */
 export function linesOf(arrivals: readonly Arrival[]): readonly string[] {
   return arrivals.map((one) => {
-    switch (one.kind) {
-      case 'reply':
-        return `reply ${one.call}: ${briefly(one.bytes)}${flagNames(one.flags)}`
-      case 'push':
-        return `push: ${briefly(one.bytes)}`
-      case 'stray':
-        return `stray: ${briefly(one.bytes)}${flagNames(one.flags)}`
-    }
+    if (one.kind === 'push') return `push: ${briefly(one.bytes)}`
+    const what = one.kind === 'reply' ? `reply ${one.call}` : 'stray'
+    return `${what}: ${briefly(one.bytes)}${flagNames(one.flags)}`
   })
 }
 

@@ -6,8 +6,8 @@
  */
 import type { Random } from './random.ts'
 
-/** 16 MB: a tenth of a second for a framer that looks at every byte. */
-const SHOWN_BYTES_MAX = 1 << 24
+/** 4 MB: some 20 ms for a framer that looks at every byte, and again for the driver. */
+const SHOWN_BYTES_MAX = 1 << 22
 /** Splits that are always tried at either end, where headers and terminators are. */
 const SPLITS_AT_ENDS = 64
 /** At either end of what is too long to come byte by byte. */

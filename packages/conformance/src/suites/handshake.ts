@@ -4,7 +4,7 @@
  * Rules:
  * 1. A transcript ends as it says, however the peer's bytes arrive, and its result crosses the threads unchanged.
  * 2. In place of each of the peer's answers, garbage: the script waits for more or fails by the peer's fault. It does not
- *    finish. Against answers that are almost right it may finish, but every error is typed and every end is bounded.
+ *    finish. Nor does it when the reply of a sample answers everything. Against answers that are almost right it may finish, but every error is typed and every end is bounded.
  * 3. No error and no fact contains a secret.
  */
 import assert, { AssertionError } from 'node:assert/strict'
@@ -31,6 +31,8 @@ import { assertNoSecret, holdsSecret } from '../secrets.ts'
 import { bytesOf, type PeerStep, type ScriptName, type Subject, type Transcript } from '../subject.ts'
 
 const GARBAGE_BYTES = 512
+/** More answers than any handshake asks for. */
+const ANSWERS_MAX = 32
 /** Random garbage in place of each answer, beside the fixed kinds. */
 const GARBAGE_ROUNDS = 8
 /** Changed copies of each answer. */
@@ -46,6 +48,7 @@ export function handshakeSuite({ describe, test }: Runner, subject: Subject, see
       test(`${transcript.name}: garbage in place of an answer`, () => {
         seeded(seed, transcript.name, (random) => playGarbage(subject, transcript, random))
       })
+      test(`${transcript.name}: one answer to everything`, () => playUnasked(subject, transcript))
       test(`${transcript.name}: answers that are almost right`, () => {
         seeded(seed, transcript.name, (random) => playAlmost(subject, transcript, random))
       })
@@ -108,6 +111,30 @@ function playGarbage(subject: Subject, transcript: Transcript, random: Random): 
       assertNoSecret(outcome.error, subject.secrets, `the error after ${how}`)
     }
   }
+}
+
+/**
+ * One and the same answer to everything, which the framer takes and no transcript gives. A step may ignore what it is told; the
+ * whole of a script may not.
+ */
+function playUnasked(subject: Subject, transcript: Transcript): void {
+  const [first] = answersOf(transcript)
+  if (first === undefined) return
+  const known = new Set(subject.transcripts.flatMap(({ peer }) => peer.flatMap(bytesOfStep)).map(briefly))
+  for (const answer of plainReplies(subject)) {
+    if (known.has(briefly(answer))) continue
+    const how = `${briefly(answer)} in answer to everything`
+    const { outcome } = playUpTo(subject, transcript, first, Buffer.concat(Array(ANSWERS_MAX).fill(answer)))
+    assert.notEqual(outcome.kind, 'finished', `${how}: the script was content with it`)
+    if (outcome.kind === 'failed') assertRemote(outcome.error, how)
+  }
+}
+
+/** What calls are answered with, errors apart: an error is an answer to everything. */
+function plainReplies({ samples }: Subject): readonly Buffer[] {
+  return samples.flatMap(({ reply, gives, after }) =>
+    'value' in gives && after === undefined && reply.length <= GARBAGE_BYTES ? [bytesOf(reply)] : [],
+  )
 }
 
 function playAlmost(subject: Subject, transcript: Transcript, random: Random): void {
