@@ -21,7 +21,7 @@ import { hostileTests } from './hostile.ts'
 /** Readings in random pieces of each fixture. */
 const RANDOM_READINGS = 32
 /** More than a framer's threshold for passing on parts, and many times 4 KB. */
-const CROWD_BYTES = 40_000
+const CROWD_BYTES = 24_000
 const CROWDS = 4
 
 export function framerSuite({ describe, test }: Runner, subject: Subject, seed: number): void {

@@ -83,8 +83,8 @@ const FIXTURES: readonly Fixture<LinesIo>[] = [
       { push: '>news two\n' },
     ],
   },
-  { name: 'a long answer', bytes: `=${'x'.repeat(9_000)}\n=y\n`, requests: [0, 0] },
-  { name: 'a long push', bytes: `>news ${'x'.repeat(9_000)}\n=y\n`, requests: [0] },
+  { name: 'a long answer', bytes: `=${'x'.repeat(5_000)}\n=y\n`, requests: [0, 0] },
+  { name: 'a long push', bytes: `>news ${'x'.repeat(5_000)}\n=y\n`, requests: [0] },
   {
     name: 'a push connection',
     purpose: 'push',
@@ -133,9 +133,9 @@ export const healthy: Subject<LinesIo> = {
     { name: 'an answer to no request', bytes: '=a\n=b\n', requests: [0] },
     {
       name: 'a line without end',
-      bytes: `=a\n=${'x'.repeat(10_000)}`,
+      bytes: `=a\n=${'x'.repeat(5_000)}`,
       requests: [0, 0],
-      options: { ...OPTIONS, lineBytesMax: 8_000 },
+      options: { ...OPTIONS, lineBytesMax: 4_500 },
     },
     { name: 'the end inside a line', bytes: '=a\n=b', requests: [0, 0], ended: true },
   ],

@@ -74,6 +74,9 @@ const THROWS_PLAIN: Operation<string, string> = {
   },
 }
 
+/** Counted as a read here, and as a write there. */
+const WRITES: Operation<string, string> = { ...GET, access: 'write', idempotent: false }
+
 const NAMED_BY_KEY: Operation<string, string> = { ...GET, name: 'get colour' }
 
 const VALUE = { args: 'colour', reply: '=red\n', facts: undefined, gives: { value: 'red' } } as const
@@ -81,7 +84,7 @@ const ERROR = { args: 'colour', reply: '!gone away\n', facts: undefined, gives: 
 
 function codec(name: string, says: RegExp, broken: Operation<never, unknown>, rest: Omit<Sample, 'operation'>): Broken {
   // The sound samples keep their own operation; this one comes beside it under a name of its own.
-  const operation = { ...broken, name: broken.name.includes('colour') ? broken.name : `broken ${broken.name}` }
+  const operation = { ...broken, name: broken.name === GET.name && broken !== WRITES ? 'broken' : broken.name }
   const samples = [...healthy.samples, { ...rest, operation: operation as Operation<unknown, unknown> }]
   return { name, suite: 'codec', says, subject: { ...healthy, samples } }
 }
@@ -97,5 +100,6 @@ export const BROKEN_CODECS: readonly Broken[] = [
   codec('reads behind the reply', /the value, decoded/, READS_ON, VALUE),
   codec('returns errors', /is thrown as a RemoteError/, RETURNS_ERRORS, ERROR),
   codec('throws plain errors', /is thrown as a RemoteError/, THROWS_PLAIN, ERROR),
+  codec('is a read and a write', /one label, one thing/, WRITES, VALUE),
   codec('is named by its key', /one label for each value/, NAMED_BY_KEY, VALUE),
 ]
