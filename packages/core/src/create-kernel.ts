@@ -8,12 +8,12 @@ import { Kernel } from './main/kernel.ts'
 import { Registry } from './main/registry.ts'
 import { type DnsOptions, type LogLevel, startThread } from './main/thread.ts'
 import { LocalError } from './plugin/errors.ts'
-import type { Discovery, Protocol } from './plugin/index.ts'
+import type { AnyDiscovery, AnyProtocol } from './plugin/protocol.ts'
 import { KERNEL_LIMITS, type KernelLimits } from './shared/limits.ts'
 
 export interface KernelOptions {
-  readonly protocols: readonly Protocol<never, never, never, unknown>[]
-  readonly discovery?: readonly Discovery<never>[]
+  readonly protocols: readonly AnyProtocol[]
+  readonly discovery?: readonly AnyDiscovery[]
   /**
    * `worker` (default): one thread owns every socket. `inline`: the same kernel in this thread, for tests and small
    * containers.
@@ -38,7 +38,7 @@ const KERNELS = Symbol.for('iokernel.kernels')
  * plugin and reason.
  */
 export async function createKernel(options: KernelOptions): Promise<Kernel> {
-  const registry = new Registry(options.protocols as never, (options.discovery ?? []) as never, options.ioModules ?? {})
+  const registry = new Registry(options.protocols, options.discovery ?? [], options.ioModules ?? {})
   const mode = options.thread ?? 'worker'
   const name = options.name ?? 'default'
   const start = mode === 'worker' ? startThread : (await import('./inline.ts')).startInline

@@ -130,9 +130,9 @@ export class Exchange {
     const out = this.#end.out
     const writer = this.#writer
     const offset = this.#unsent.isEmpty ? out.begin(OPEN_BYTES) : -1
+    writer.lengthMax = requestBytesMax
     if (offset === -1) writer.lend(this.#scratch, 0, this.#scratch.length)
     else writer.lend(out.bytes, offset + HEADER_BYTES, out.payloadLimit())
-    writer.lengthMax = requestBytesMax
     const hint = operation.encode(writer, args)
     const direct = offset !== -1 && !writer.spilled
     if (!direct) this.#unsent.assertRoom(writer.length)

@@ -59,7 +59,7 @@ export class ByteWriter {
     this.bytes = bytes
     this.start = start
     this.position = start
-    this.limit = limit
+    this.limit = Math.min(limit, start + this.lengthMax)
     this.spilled = false
   }
 

@@ -179,5 +179,5 @@ export interface UpstreamHandle {
   close(options?: { readonly deadlineMs?: number }): Promise<void>
 }
 
-export type AnyProtocol = Protocol<never, Cloneable, never, unknown>
+export type AnyProtocol = Protocol<never, Cloneable, unknown, unknown>
 export type AnyDiscovery = Discovery<Cloneable>

@@ -11,7 +11,15 @@
  * Rules: this is the application half; `lines-io.ts` is the other. Both are built, so that a worker can load them.
  */
 import { LocalError, RemoteError } from '../plugin/errors.ts'
-import type { CallOptions, InterestHandler, Interest, Link, Operation, Protocol, SessionLink } from '../plugin/protocol.ts'
+import type {
+  CallOptions,
+  Interest,
+  InterestHandler,
+  Link,
+  Operation,
+  Protocol,
+  SessionLink,
+} from '../plugin/protocol.ts'
 import { PLUGIN_API } from '../plugin/version.ts'
 import type { LinesIo } from './lines-io.ts'
 
@@ -69,7 +77,11 @@ const MANY: Operation<{ text: string; more: number }, string[]> = {
     out.utf8(`${text}\n`)
     return more
   },
-  decode: (reply) => reply.bytes.toString('utf8', reply.start, reply.end - 1).split('\n').map(plain),
+  decode: (reply) =>
+    reply.bytes
+      .toString('utf8', reply.start, reply.end - 1)
+      .split('\n')
+      .map(plain),
 }
 
 function plain(line: string): string {
@@ -84,8 +96,14 @@ export const lines: Protocol<LinesTarget, LinesIo, null, LinesClient> = {
   io: new URL('./lines-io.js', import.meta.url),
   supports: { replies: 'in-order', lanes: 'one', push: true, serve: false, tls: 'direct' },
   resolve(target) {
-    const { at, discovery = 'static', name, credentials, probe = false, reset = true }: LinesTarget =
-      typeof target === 'string' ? { at: target } : target
+    const {
+      at,
+      discovery = 'static',
+      name,
+      credentials,
+      probe = false,
+      reset = true,
+    }: LinesTarget = typeof target === 'string' ? { at: target } : target
     return {
       upstreamKey: JSON.stringify([at, discovery, name ?? null]),
       authority: `lines://${at}`,
@@ -108,4 +126,3 @@ export const lines: Protocol<LinesTarget, LinesIo, null, LinesClient> = {
     },
   }),
 }
-

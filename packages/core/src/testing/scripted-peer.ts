@@ -99,12 +99,16 @@ export class ScriptedPeer {
       this.sockets.delete(socket)
       this.#look()
     })
-    let rest = ''
+    // Pieces of the line under way: joining them at each arrival would make long lines quadratic.
+    let pieces: string[] = []
     socket.setEncoding('utf8')
     socket.on('data', (text: string) => {
-      const parts = (rest + text).split('\n')
-      rest = parts.pop() as string
-      for (const line of parts) {
+      const parts = text.split('\n')
+      for (let index = 0; index < parts.length; index++) {
+        pieces.push(parts[index] as string)
+        if (index === parts.length - 1) break
+        const line = pieces.join('')
+        pieces = []
         this.lines.push(line)
         this.#handler(line, socket)
       }
