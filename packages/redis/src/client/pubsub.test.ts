@@ -1,5 +1,5 @@
 /** Subscriptions and invalidations against a link whose other end is the test. */
-import { LocalError } from '@iokernel/core/plugin'
+import { LocalError, RemoteError } from '@iokernel/core/plugin'
 import { describe, expect, it } from 'vitest'
 import { FakeLink } from '../../fixtures/link.ts'
 import { redisClient } from '../client.ts'
@@ -74,6 +74,14 @@ describe('subscribe', () => {
     expect(await subscription.next()).toEqual({ done: true, value: undefined })
     expect(link.ended).toEqual(['s:a'])
     await subscription.close()
+  })
+
+  it('turns the kernel’s words for a refusal into the server’s error', async () => {
+    const link = new FakeLink()
+    link.refuse = () => new RemoteError('INTEREST_REFUSED', 'the peer refused: -NOPERM no channel')
+    await expect(redisClient(link).subscribe('a').ready()).rejects.toMatchObject({ name: 'RedisError', code: 'NOPERM' })
+    link.refuse = () => new RemoteError('CONNECTION_LOST', 'gone')
+    await expect(redisClient(link).invalidations().ready()).rejects.toMatchObject({ code: 'CONNECTION_LOST' })
   })
 
   it('ends with the error when the server ends it', async () => {

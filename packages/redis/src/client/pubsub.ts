@@ -13,7 +13,7 @@
  */
 import type { Cloneable, Interest, InterestHandler, Link, ReplyBytes } from '@iokernel/core/plugin'
 import { LocalError, RemoteError } from '@iokernel/core/plugin'
-import { RedisError } from '../codec/errors.ts'
+import { RedisError, redisError } from '../codec/errors.ts'
 import { decodeReply } from '../codec/reply.ts'
 import type { AnyReply } from '../codec/resp3.ts'
 import { smallestCover } from '../push.ts'
@@ -219,12 +219,17 @@ function latin1(name: Key): string {
   ).toString('latin1')
 }
 
+/** A refusal as the server's own error; for tracking, with what it needs. */
 function explain(error: unknown, key: string): Error {
-  if (key.startsWith('t:') && error instanceof RedisError) {
-    const known = error as RedisError
-    return new RedisError(known.code, 'the server refused CLIENT TRACKING: invalidations need RESP3 and Redis 6', {
-      cause: known,
-    })
-  }
-  return error instanceof Error ? error : new RemoteError('UNKNOWN', String(error))
+  if (!(error instanceof RemoteError)) return error instanceof Error ? error : new Error(String(error))
+  const known = error as RemoteError
+  const said = known.code === 'INTEREST_REFUSED' ? REFUSAL.exec(known.message)?.[1] : undefined
+  const refusal = said === undefined ? known : redisError(said)
+  if (!key.startsWith('t:') || !(refusal instanceof RedisError)) return refusal
+  return new RedisError(refusal.code, 'the server refused CLIENT TRACKING: invalidations need RESP3 and Redis 6', {
+    cause: refusal,
+  })
 }
+
+/** The kernel passes a refused interest on as text, with the frame's first bytes in it. */
+const REFUSAL = /^the peer refused: [-!](.*)$/s
