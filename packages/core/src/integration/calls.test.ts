@@ -1,6 +1,6 @@
 /**
- * What is promised about calls (DESIGN 6): each settles exactly once, with its own answer or with an error that says whether it may be
- * tried again. Hard cases 1, 2, 19, 56, 57, 58, 60 and 68 of the protocols' list, those marked "Any".
+ * What is promised about calls (DESIGN 6): each settles exactly once, with its own answer or with an error that says
+ * whether it may be tried again. Hard cases 1, 2, 19, 56, 57, 58, 60 and 68 of the protocols' list, those marked "Any".
  */
 import { lines, ScriptedPeer } from '@iokernel/core/testing'
 import { expect, test } from 'vitest'

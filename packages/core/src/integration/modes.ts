@@ -1,8 +1,8 @@
 /**
  * Runs a suite against the built kernel in both modes: `worker` and `inline` promise the same.
  *
- * Rules: integration tests import the package by its name, so that they run what is published (a worker on Node 20 cannot load TypeScript).
- * What only one mode has is tested in `threads.test.ts`, and named there.
+ * Rules: integration tests import the package by its name, so that they run what is published (a worker on Node 20
+ * cannot load TypeScript). What only one mode has is tested in `threads.test.ts`, and named there.
  */
 import { createKernel, type Kernel, type KernelOptions } from '@iokernel/core'
 import { lines } from '@iokernel/core/testing'

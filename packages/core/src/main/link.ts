@@ -14,6 +14,7 @@ import type {
   Operation,
   SessionLink,
   UpstreamHandle,
+  WaitOptions,
 } from '../plugin/protocol.ts'
 import type { Attachment } from './attachment.ts'
 import { InterestEntry } from './interests.ts'
@@ -44,28 +45,33 @@ export class UpstreamLink implements Link {
     }
   }
 
-  async interest(key: string, handler: InterestHandler): Promise<Interest> {
-    this.entry.assertOpen()
+  async interest(key: string, handler: InterestHandler, options?: WaitOptions): Promise<Interest> {
     const attachment = this.attachment
-    const entry = new InterestEntry(this.entry.target, key, handler)
-    const interest = attachment.interests.add(entry)
-    attachment.exchange.control({ type: 'add-interest', interest, target: this.entry.target, key })
-    attachment.keepAlive.add()
     try {
-      await entry.confirmed
+      this.entry.assertOpen()
+      if (attachment.replacement !== undefined) await attachment.replacement
     } catch (error) {
-      attachment.keepAlive.remove()
       throw atCaller(error, this.interest, this.entry.authority)
     }
-    void entry.ended.then(() => attachment.keepAlive.remove())
-    return {
-      close: async () => {
-        if (attachment.interests.get(interest) !== entry) return
-        entry.end()
-        attachment.interests.remove(interest)
-        if (attachment.replacement === undefined) attachment.exchange.control({ type: 'drop-interest', interest })
-      },
+    const entry = new InterestEntry(this.entry.target, key, handler)
+    const interest = attachment.interests.add(entry)
+    const close = async (): Promise<void> => {
+      if (attachment.interests.get(interest) !== entry) return
+      entry.end()
+      attachment.interests.remove(interest)
+      if (attachment.replacement === undefined) attachment.exchange.control({ type: 'drop-interest', interest })
     }
+    attachment.exchange.control({ type: 'add-interest', interest, target: this.entry.target, key })
+    try {
+      await this.entry.waitFor(entry.confirmed, options)
+    } catch (error) {
+      await close()
+      throw atCaller(error, this.interest, this.entry.authority)
+    }
+    // Whoever listens for pushes waits for something: the process stays alive.
+    attachment.keepAlive.add()
+    void entry.ended.then(() => attachment.keepAlive.remove())
+    return { close }
   }
 
   async session(options?: CallOptions): Promise<SessionLink> {

@@ -8,7 +8,7 @@ import { AsyncResource } from 'node:async_hooks'
 import type { UpstreamConfiguration } from '../channel/messages.ts'
 import type { Cloneable } from '../plugin/cloneable.ts'
 import { AbortedError, DeadlineError, LocalError } from '../plugin/errors.ts'
-import type { UpstreamHandle, UpstreamState } from '../plugin/protocol.ts'
+import type { UpstreamHandle, UpstreamState, WaitOptions } from '../plugin/protocol.ts'
 import { shielded } from '../shared/shield.ts'
 import type { Attachment } from './attachment.ts'
 
@@ -54,31 +54,42 @@ export class UpstreamEntry implements UpstreamHandle {
     })
   }
 
-  async ready(options: { readonly deadlineMs?: number; readonly signal?: AbortSignal } = {}): Promise<void> {
+  async ready(options: WaitOptions = {}): Promise<void> {
     this.assertOpen()
     if (this.#state.status === 'ready') return
-    const deadlineMs = options.deadlineMs ?? this.configuration.limits.callDeadlineMs
-    const waiting = new Promise<void>((resolve, reject) => {
-      const signal = options.signal
-      const finish = (error?: Error): void => {
-        registration[Symbol.dispose]()
-        if (timer !== undefined) clearTimeout(timer)
-        signal?.removeEventListener('abort', onAbort)
-        if (error === undefined) resolve()
-        else reject(error)
-      }
-      const onAbort = (): void =>
-        finish(new AbortedError('waiting for the upstream was aborted', { sent: 'no', cause: signal?.reason }))
-      const timer = deadlineMs > 0 ? setTimeout(() => finish(this.#notReady(deadlineMs)), deadlineMs) : undefined
-      const registration = this.#watch((state) => {
-        if (state.status === 'ready') finish()
-        else if (state.status === 'closed')
-          finish(new LocalError('UPSTREAM_CLOSED', `${this.authority} was closed while waiting for it`))
+    let registration: Disposable | undefined
+    const isReady = new Promise<void>((resolve, reject) => {
+      registration = this.#watch(({ status }) => {
+        if (status === 'ready') resolve()
+        else if (status === 'closed') {
+          reject(new LocalError('UPSTREAM_CLOSED', `${this.authority} was closed while waiting for it`))
+        }
       })
+    })
+    try {
+      await this.waitFor(isReady, options)
+    } finally {
+      registration?.[Symbol.dispose]()
+    }
+  }
+
+  /** Waits for `outcome` until the deadline or the signal; then rejects with what stands in the way. */
+  async waitFor<Result>(outcome: Promise<Result>, options: WaitOptions = {}): Promise<Result> {
+    const { signal, deadlineMs = this.configuration.limits.callDeadlineMs } = options
+    let timer: NodeJS.Timeout | undefined
+    let onAbort: (() => void) | undefined
+    const ended = new Promise<never>((_, reject) => {
+      onAbort = () => reject(new AbortedError('the wait was aborted', { sent: 'no', cause: signal?.reason }))
+      if (deadlineMs > 0) timer = setTimeout(() => reject(this.#notReady(deadlineMs)), deadlineMs)
       signal?.addEventListener('abort', onAbort, { once: true })
       if (signal?.aborted === true) onAbort()
     })
-    await this.#attachment.keepAlive.during(waiting)
+    try {
+      return await this.#attachment.keepAlive.during(Promise.race([outcome, ended]))
+    } finally {
+      clearTimeout(timer)
+      if (onAbort !== undefined) signal?.removeEventListener('abort', onAbort)
+    }
   }
 
   onState(listener: (state: UpstreamState) => void): Disposable {

@@ -38,6 +38,7 @@ export type {
   UpstreamHandle,
   UpstreamState,
   UpstreamStatus,
+  WaitOptions,
 } from './protocol.ts'
 export type { Script, Step } from './script.ts'
 export { frame, read, send, upgradeTls } from './script.ts'

@@ -130,10 +130,19 @@ export interface CallTiming {
 export interface Link {
   readonly upstream: UpstreamHandle
   request<Args, Reply>(operation: Operation<Args, Reply>, args: Args, options?: CallOptions): Promise<Reply>
-  /** Pushes for a key (channel, LISTEN name), kept across reconnects. Resolves when the peer has registered the key. */
-  interest(key: string, on: InterestHandler): Promise<Interest>
+  /**
+   * Pushes for a key (channel, LISTEN name), kept across reconnects. Resolves when the peer has registered the key;
+   * rejects, and gives the interest up, when that has not happened by the deadline (default: `callDeadlineMs`).
+   */
+  interest(key: string, on: InterestHandler, options?: WaitOptions): Promise<Interest>
   /** A connection lent to one caller until it is closed. */
   session(options?: CallOptions): Promise<SessionLink>
+}
+
+export interface WaitOptions {
+  readonly signal?: AbortSignal
+  /** 0 for none. */
+  readonly deadlineMs?: number
 }
 
 export interface SessionLink extends Link {
@@ -172,7 +181,7 @@ export interface UpstreamHandle {
   readonly authority: string
   readonly state: UpstreamState
   /** Resolves when calls can be answered; rejects with `DeadlineError` that says what stands in the way. */
-  ready(options?: { readonly deadlineMs?: number; readonly signal?: AbortSignal }): Promise<void>
+  ready(options?: WaitOptions): Promise<void>
   /** Calls `listener` at each change, with the AsyncLocalStorage context of this call. */
   onState(listener: (state: UpstreamState) => void): Disposable
   /** Lets what is in flight finish, then closes this client's use of the upstream. */

@@ -19,6 +19,7 @@ import type {
   Operation,
   Protocol,
   SessionLink,
+  WaitOptions,
 } from '../plugin/protocol.ts'
 import { PLUGIN_API } from '../plugin/version.ts'
 import type { LinesIo } from './lines-io.ts'
@@ -44,7 +45,7 @@ export interface LinesClient {
   askMany(text: string, more: number, options?: CallOptions): Promise<string[]>
   /** On a connection of its own. */
   askAlone(text: string, options?: CallOptions): Promise<string>
-  listen(key: string, handler: InterestHandler): Promise<Interest>
+  listen(key: string, handler: InterestHandler, options?: WaitOptions): Promise<Interest>
   session(options?: CallOptions): Promise<{ ask(text: string): Promise<string>; readonly link: SessionLink }>
 }
 
@@ -119,7 +120,7 @@ export const lines: Protocol<LinesTarget, LinesIo, null, LinesClient> = {
     tell: (text, options) => link.request(TELL, text, options),
     askMany: (text, more, options) => link.request(MANY, { text, more }, options),
     askAlone: (text, options) => link.request(ALONE, text, options),
-    listen: (key, handler) => link.interest(key, handler),
+    listen: (key, handler, options) => link.interest(key, handler, options),
     async session(options) {
       const session = await link.session(options)
       return { link: session, ask: (text) => session.request(TELL, text) }
