@@ -1,0 +1,35 @@
+/**
+ * What a backend is: a server that can be had, a protocol that speaks to it, routes that use it, and a check that
+ * shows it works.
+ *
+ * Rules: a backend knows nothing of the others and nothing of HTTP's machinery; its handlers take a request and return
+ * an answer. To add one, write a file beside `redis.ts` and a row in `table.ts`.
+ */
+import type { Kernel, KernelOptions, UpstreamState } from '@iokernel/core'
+import type { Caller } from '../check/caller.ts'
+import type { Route } from '../http/router.ts'
+import type { GatewayLimits } from '../limits.ts'
+
+export interface Backend {
+  readonly name: string
+  readonly protocol: KernelOptions['protocols'][number]
+  /** Starts a real server, or finds the one that the environment names. Rejects with `ServerUnavailableError`. */
+  startServer(): Promise<BackendServer>
+  connect(kernel: Kernel, url: string, limits: GatewayLimits): BackendConnection
+  /** Real requests through the gateway. Says what came back; throws what was wrong. */
+  check(caller: Caller): Promise<string>
+}
+
+export interface BackendServer {
+  readonly url: string
+  readonly version: string
+  /** Where it is from: `environment`, `machine`, `debian`, `container`. */
+  readonly source: string
+  stop(): Promise<void>
+}
+
+export interface BackendConnection {
+  readonly state: UpstreamState
+  readonly routes: readonly Route[]
+  ready(options: { readonly deadlineMs: number }): Promise<void>
+}
