@@ -41,6 +41,7 @@ export interface DriveInput extends DriverOptions {
 
 /** What came of a conversation. */
 export interface Conversation {
+  readonly run: ScriptRun
   readonly outcome: ScriptOutcome
   /** What the script has sent after the last step that looked at it. */
   readonly unread: Buffer
@@ -79,7 +80,7 @@ export function playScript(
   const run = driver.start(script)
   const seen = { sent: 0 }
   for (const [index, step] of peer.entries()) playStep(driver, run, step, index, seen, cut)
-  return { outcome: run.outcome, unread: run.sent.subarray(seen.sent) }
+  return { run, outcome: run.outcome, unread: run.sent.subarray(seen.sent) }
 }
 
 /** What is done with a connection before the bytes that matter. */
@@ -178,7 +179,8 @@ function playStep(
   receiveAll(driver, cut(bytes))
 }
 
-function endOf(driver: Driver): void {
+/** The peer half-closes; what the plugin thinks of it ends the script. */
+export function endOf(driver: Driver): void {
   try {
     driver.end()
   } catch (error) {
@@ -187,7 +189,7 @@ function endOf(driver: Driver): void {
 }
 
 /** What the plugin throws ends the script, as in the kernel. */
-function receiveAll(driver: Driver, chunks: Iterable<Uint8Array>): void {
+export function receiveAll(driver: Driver, chunks: Iterable<Uint8Array>): void {
   for (const chunk of chunks) {
     try {
       driver.receive(chunk)

@@ -110,7 +110,8 @@ function encodeIntoLent(one: Sample): void {
       outside.equals(poison(outside.length)),
       `lent ${room} bytes, encode() wrote outside of them: it missed ensure()`,
     )
-    assert.equal(out.spilled, room < length, `lent ${room} bytes for ${length}: spilled`)
+    // It may spill early, by asking for more room than it needs; it cannot fit where there is too little.
+    assert(out.spilled || room >= length, `lent ${room} bytes, encode() wrote ${length} and did not spill`)
   }
 }
 

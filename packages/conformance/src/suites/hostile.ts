@@ -22,8 +22,9 @@ import { bytesOf, type Fixture, type HostileInput, type Subject } from '../subje
 const MEMORY_BYTES_MAX = 64 << 20
 const RANDOM_STREAMS = 400
 const RANDOM_BYTES_MAX = 600
-/** One-bit changes of each fixture; all of them where there are fewer. */
-const CHANGES_MAX = 600
+/** One-bit changes in all, shared among the fixtures; each has at least a few. */
+const CHANGES_MAX = 10_000
+const CHANGES_EACH_MIN = 64
 /** Longer fixtures are left to shorter ones of their kind. */
 const CHANGED_BYTES_MAX = 8_192
 
@@ -104,7 +105,7 @@ function changeBits(subject: Subject, fixture: Fixture, random: Random): void {
   const bytes = bytesOf(fixture.bytes)
   if (bytes.length > CHANGED_BYTES_MAX) return
   const bits = 8 * bytes.length
-  const count = Math.min(bits, CHANGES_MAX)
+  const count = Math.min(bits, Math.max(CHANGES_EACH_MIN, Math.floor(CHANGES_MAX / subject.fixtures.length)))
   for (let index = 0; index < count; index++) {
     const bit = bits === count ? index : random.below(bits)
     const changed = Buffer.from(bytes)
