@@ -49,7 +49,13 @@ export type ControlMessage =
 export type EventMessage =
   | { readonly type: 'facts'; readonly id: number; readonly endpoint: string; readonly facts: Cloneable }
   | { readonly type: 'facts-gone'; readonly id: number }
-  | { readonly type: 'state'; readonly target: number; readonly state: UpstreamState }
+  | {
+      readonly type: 'state'
+      readonly target: number
+      readonly state: UpstreamState
+      /** The peer will not let us in: who waits need not wait longer. */
+      readonly refusal: ErrorDescription | undefined
+    }
   | { readonly type: 'disconnected'; readonly target: number }
   | { readonly type: 'credentials-wanted'; readonly target: number }
   | { readonly type: 'session-ready'; readonly session: number }
@@ -57,7 +63,13 @@ export type EventMessage =
   | { readonly type: 'session-lost'; readonly session: number; readonly error: ErrorDescription }
   | { readonly type: 'session-closed'; readonly session: number }
   | { readonly type: 'interest-ready'; readonly interest: number }
-  | { readonly type: 'interest-failed'; readonly interest: number; readonly error: ErrorDescription }
+  | {
+      readonly type: 'interest-failed'
+      readonly interest: number
+      readonly error: ErrorDescription
+      /** What the peer answered, where it did. */
+      readonly frame?: Uint8Array
+    }
   | { readonly type: 'interest-gap'; readonly interest: number; readonly reason: GapReason }
   | { readonly type: 'flushed'; readonly token: number }
   | { readonly type: 'log'; readonly line: string }

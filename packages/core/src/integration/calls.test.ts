@@ -43,6 +43,22 @@ inBothModes('calls', ({ kernel }) => {
     expect(peer.lines).toEqual([])
   })
 
+  test('one signal may abort many calls, without a warning of a leak', async () => {
+    const warnings: Error[] = []
+    const onWarning = (warning: Error): void => void warnings.push(warning)
+    process.on('warning', onWarning)
+    await using peer = await ScriptedPeer.listen(() => undefined)
+    const client = (await kernel()).connect(lines, peer.at)
+    const abort = new AbortController()
+    const calls = Array.from({ length: 30 }, (_, index) => client.ask(`${index}`, { signal: abort.signal }))
+    const settled = Promise.allSettled(calls)
+    await peer.seenLine('29')
+    abort.abort()
+    for (const each of await settled) expect(each).toMatchObject({ status: 'rejected', reason: { code: 'ABORTED' } })
+    process.off('warning', onWarning)
+    expect(warnings).toEqual([])
+  })
+
   test('a deadline that passes after writing rejects as maybe; the late reply is dropped and harms nobody', async () => {
     const answer: (() => void)[] = []
     await using peer = await ScriptedPeer.listen((line, socket) => answer.push(() => socket.write(`echo ${line}\n`)))
@@ -194,6 +210,7 @@ inBothModes('calls', ({ kernel }) => {
     const stranger = k.connect(lines, { at: peer.at, name: 'stranger' })
     await expect(stranger.ask('x', { deadlineMs: 10_000 })).rejects.toMatchObject({ code: 'DENIED', sent: 'no' })
     await expect(stranger.ask('y', { deadlineMs: 10_000 })).rejects.toMatchObject({ code: 'DENIED' })
+    await expect(stranger.link.upstream.ready({ deadlineMs: 10_000 })).rejects.toMatchObject({ code: 'DENIED' })
   })
 
   test('the time of a call is split: queued, upstream, waiting for the application, application', async () => {

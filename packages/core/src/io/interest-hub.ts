@@ -160,9 +160,9 @@ export class InterestHub implements ConnectionOwner {
     this.#keys.delete(key)
     const text = printable(bytes, start, end)
     const error = new RemoteError('INTEREST_REFUSED', `the peer refused: ${text}`, { upstream: this.#host.authority })
-    for (const { attachment, interest } of entry?.subscribers ?? []) {
-      attachment.event({ type: 'interest-failed', interest, error: describeError(error) })
-    }
+    const failed = { type: 'interest-failed', error: describeError(error) } as const
+    const frame = Uint8Array.prototype.slice.call(bytes, start, Math.min(end, start + FRAME_BYTES_MAX))
+    for (const { attachment, interest } of entry?.subscribers ?? []) attachment.event({ ...failed, interest, frame })
     if (this.#keys.size === 0) this.#connection?.destroy(NOT_NEEDED)
   }
 
@@ -205,6 +205,8 @@ export class InterestHub implements ConnectionOwner {
 }
 
 const NOT_NEEDED = new LocalError('NO_INTEREST', 'nobody is interested any more')
+/** An error is a line; a peer that sends more of it is cut short. */
+const FRAME_BYTES_MAX = 4_096
 /** Enough for the sentence a server says; never a whole payload. */
 const TEXT_BYTES_MAX = 200
 

@@ -393,9 +393,8 @@ export class LiveConnection implements MatcherHost {
   }
 
   #onClosed(error: Error | undefined): void {
-    if (error === undefined) return this.destroy(this.#remote('CONNECTION_LOST', 'the connection was closed'))
-    const code = (error as NodeJS.ErrnoException).code
-    this.destroy(this.#remote('CONNECTION_LOST', `the connection failed: ${error.message}`, error, code))
+    if (error === undefined) this.destroy(this.#remote('CONNECTION_LOST', 'the connection was closed'))
+    else this.destroy(this.#remote('CONNECTION_LOST', `the connection failed: ${error.message}`, error))
   }
 
   // ---- Writing --------------------------------------------------------------------------------------------
@@ -428,7 +427,8 @@ export class LiveConnection implements MatcherHost {
     return { upstream: this.#settings.authority, endpoint: this.endpoint.id }
   }
 
-  #remote(code: string, message: string, cause?: Error, systemCode?: string): RemoteError {
+  #remote(code: string, message: string, cause?: Error): RemoteError {
+    const systemCode = (cause as NodeJS.ErrnoException | undefined)?.code
     return new RemoteError(code, `${this.#settings.authority} at ${this.endpoint.id}: ${message}`, {
       ...this.#place(),
       ...(cause === undefined ? {} : { cause }),

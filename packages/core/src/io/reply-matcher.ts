@@ -93,7 +93,10 @@ export class ReplyMatcher implements FrameSink {
       if (!this.#host.isClosed) this.#host.onUnsolicited(this.#receive.bytes, start, end, flags)
       return
     }
-    if ((flags & FrameFlag.Final) === 0) return this.#extendRun(call, start, end)
+    if ((flags & FrameFlag.Final) === 0) {
+      if ((flags & FrameFlag.Error) !== 0) this.#judgePart(start, end)
+      return this.#extendRun(call, start, end)
+    }
     let from = start
     if (this.#runEnd === start && this.#runCall === call) from = this.#runStart
     else if (this.#runEnd !== -1) this.#passRun()
@@ -136,6 +139,12 @@ export class ReplyMatcher implements FrameSink {
     }
     if (verdict !== 'call') host.onVerdict(verdict)
     if ((flags & FrameFlag.Close) !== 0) host.onCloseFrame()
+  }
+
+  /** An error inside a batch: the call goes on, but the connection may have to go. */
+  #judgePart(start: number, end: number): void {
+    const verdict = this.#host.classify(this.#receive.bytes, start, end)
+    if (verdict !== 'call' && verdict !== 'not-executed') this.#host.onVerdict(verdict)
   }
 
   #extendRun(call: Call, start: number, end: number): void {

@@ -11,7 +11,7 @@
  * 5. While there is nobody to ask, calls wait for their deadline in a bounded queue (`whenDown: 'wait'`) or fail at
  *    once. After a refusal (password, permission) they fail with that refusal.
  */
-import type { UpstreamConfiguration } from '../channel/messages.ts'
+import type { EventMessage, UpstreamConfiguration } from '../channel/messages.ts'
 import { CallFlag } from '../channel/records.ts'
 import type { Cloneable } from '../plugin/cloneable.ts'
 import type { IoProtocol } from '../plugin/connection.ts'
@@ -113,7 +113,7 @@ export class Upstream {
   addClient(client: Client): void {
     this.clients.add(client)
     this.#factory.introduceAll(client.attachment)
-    client.attachment.event({ type: 'state', target: client.target, state: this.#told })
+    client.attachment.event(this.#stateFor(client.target))
   }
 
   // ---- Calls ----------------------------------------------------------------------------------------------
@@ -320,7 +320,12 @@ export class Upstream {
     const before = this.#told
     this.#told = { status, endpoints, reason }
     if (before.status === status && before.reason === reason && before.endpoints.join() === endpoints.join()) return
-    for (const { attachment, target } of this.clients) attachment.event({ type: 'state', target, state: this.#told })
+    for (const { attachment, target } of this.clients) attachment.event(this.#stateFor(target))
+  }
+
+  #stateFor(target: number): EventMessage {
+    const refusal = this.#refusal === undefined ? undefined : describeError(this.#refusal)
+    return { type: 'state', target, state: this.#told, refusal }
   }
 
   /** Why a call that cannot be written now should not wait; undefined when it should. */

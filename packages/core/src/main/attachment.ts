@@ -138,7 +138,7 @@ export class Attachment {
   #onEvent(event: EventMessage): void {
     switch (event.type) {
       case 'state':
-        return this.upstreams.get(event.target)?.accept(event.state)
+        return this.upstreams.get(event.target)?.accept(event.state, event.refusal && rebuildError(event.refusal))
       case 'disconnected':
         return this.upstreams.get(event.target)?.onDisconnected()
       case 'credentials-wanted':
@@ -156,7 +156,7 @@ export class Attachment {
       case 'interest-ready':
         return this.interests.get(event.interest)?.ready()
       case 'interest-failed':
-        this.interests.get(event.interest)?.fail(rebuildError(event.error))
+        this.interests.get(event.interest)?.refused(rebuildError(event.error), event.frame)
         return this.interests.remove(event.interest)
       case 'interest-gap':
         return this.interests.get(event.interest)?.gap(event.reason)

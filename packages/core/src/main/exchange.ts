@@ -39,11 +39,12 @@ import {
 import { HEADER_BYTES } from '../channel/ring.ts'
 import { ByteWriter } from '../plugin/byte-writer.ts'
 import type { Cloneable } from '../plugin/cloneable.ts'
-import { AbortedError, DeadlineError, type IoKernelError, LocalError, rebuildError } from '../plugin/errors.ts'
+import { DeadlineError, type IoKernelError, rebuildError } from '../plugin/errors.ts'
 import type { CallOptions } from '../plugin/protocol.ts'
 import { nowMs } from '../shared/clock.ts'
 import type { KernelLimits } from '../shared/limits.ts'
 import { shielded } from '../shared/shield.ts'
+import { Aborts } from './aborts.ts'
 import { abortedBefore, placed, tooManyInFlight } from './call-errors.ts'
 import { type Origin, Origins } from './origins.ts'
 import { Poller } from './poller.ts'
@@ -84,6 +85,7 @@ export class Exchange {
   #draining = false
   #lost: IoKernelError | undefined
   readonly #poller: Poller
+  readonly #aborts = new Aborts((callId) => this.#abort(callId))
 
   constructor(end: ChannelEnd, host: ExchangeHost) {
     this.#end = end
@@ -236,10 +238,7 @@ export class Exchange {
 
   #observe(call: CallSlot, options: CallOptions): void {
     if (options.onTiming !== undefined) call.submittedAtMs = nowMs()
-    if (options.signal === undefined) return
-    const callId = call.id
-    call.onAbort = () => this.#abort(callId)
-    options.signal.addEventListener('abort', call.onAbort, { once: true })
+    if (options.signal !== undefined) this.#aborts.add(options.signal, call.id)
   }
 
   #abort(callId: number): void {
@@ -319,10 +318,16 @@ export class Exchange {
       failure = placed(error, origin.endpoint)
       failed = true
     }
-    this.#slots.settle(call)
+    this.#settle(call)
     if (onTiming !== undefined) this.#tellTiming(onTiming, submittedAtMs, pickedUpMs, offset, at)
     if (failed) reject(failure)
     else resolve(value)
+  }
+
+  #settle(call: CallSlot): void {
+    const signal = call.options?.signal
+    if (signal !== undefined) this.#aborts.remove(signal, call.id)
+    this.#slots.settle(call)
   }
 
   #tellTiming(
@@ -396,7 +401,7 @@ export class Exchange {
 
   #reject(call: CallSlot, error: unknown): void {
     const reject = call.reject as (error: unknown) => void
-    this.#slots.settle(call)
+    this.#settle(call)
     reject(error)
   }
 

@@ -70,6 +70,14 @@ export class InterestEntry {
     this.end()
   }
 
+  /** The peer refused: its own words, where it said any, make the better error. */
+  refused(error: Error, frame: Uint8Array | undefined): void {
+    const build = this.#handler.refused
+    if (frame === undefined || build === undefined) return this.fail(error)
+    const bytes = Buffer.from(frame)
+    this.fail(build.call(this.#handler, { bytes, start: 0, end: bytes.length }))
+  }
+
   /** Nothing is delivered after this, whatever is still under way. */
   end(): void {
     this.#isEnded = true

@@ -28,7 +28,6 @@ export class CallSlot {
   resolve: ((value: unknown) => void) | undefined
   reject: ((error: unknown) => void) | undefined
   options: CallOptions | undefined
-  onAbort: (() => void) | undefined
   /** Only kept where somebody asked for the timing; 0 otherwise. */
   submittedAtMs = 0
   /** Pieces of a reply that is longer than a record. */
@@ -86,10 +85,6 @@ export class CallSlots {
     assert(call.waiting, 'a call settles once')
     call.waiting = false
     this.waiting--
-    if (call.onAbort !== undefined) {
-      call.options?.signal?.removeEventListener('abort', call.onAbort)
-      call.onAbort = undefined
-    }
     call.operation = undefined
     call.args = undefined
     call.resolve = undefined

@@ -7,7 +7,7 @@
 import { AsyncResource } from 'node:async_hooks'
 import type { UpstreamConfiguration } from '../channel/messages.ts'
 import type { Cloneable } from '../plugin/cloneable.ts'
-import { AbortedError, DeadlineError, LocalError } from '../plugin/errors.ts'
+import { AbortedError, DeadlineError, type IoKernelError, LocalError } from '../plugin/errors.ts'
 import type { UpstreamHandle, UpstreamState, WaitOptions } from '../plugin/protocol.ts'
 import { shielded } from '../shared/shield.ts'
 import type { Attachment } from './attachment.ts'
@@ -19,6 +19,7 @@ export class UpstreamEntry implements UpstreamHandle {
   readonly #credentials: (() => Cloneable | Promise<Cloneable>) | undefined
   readonly #listeners = new Set<(state: UpstreamState) => void>()
   #state: UpstreamState = { status: 'connecting', endpoints: [], reason: undefined }
+  #refusal: IoKernelError | undefined
   #closing: Promise<void> | undefined
   #disconnected: (() => void) | undefined
 
@@ -57,10 +58,12 @@ export class UpstreamEntry implements UpstreamHandle {
   async ready(options: WaitOptions = {}): Promise<void> {
     this.assertOpen()
     if (this.#state.status === 'ready') return
+    if (this.#refusal !== undefined) throw this.#refusal
     let registration: Disposable | undefined
     const isReady = new Promise<void>((resolve, reject) => {
       registration = this.#watch(({ status }) => {
         if (status === 'ready') resolve()
+        else if (this.#refusal !== undefined) reject(this.#refusal)
         else if (status === 'closed') {
           reject(new LocalError('UPSTREAM_CLOSED', `${this.authority} was closed while waiting for it`))
         }
@@ -110,8 +113,9 @@ export class UpstreamEntry implements UpstreamHandle {
   }
 
   /** The I/O thread says how the upstream is. */
-  accept(state: UpstreamState): void {
+  accept(state: UpstreamState, refusal?: IoKernelError): void {
     this.#state = state
+    this.#refusal = refusal
     for (const listener of [...this.#listeners]) shielded(() => listener(state))
   }
 

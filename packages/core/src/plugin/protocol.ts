@@ -158,6 +158,8 @@ export interface InterestHandler {
   push(frame: ReplyBytes, facts: Cloneable): void
   /** Some pushes may have been missed: the connection was replaced, or this thread did not keep up. */
   gap(reason: GapReason): void
+  /** Makes the error of what the peer answered instead of registering the key. */
+  refused?(frame: ReplyBytes): Error
   /** The peer refused or ended it; nothing comes after this. */
   failed(error: Error): void
 }
