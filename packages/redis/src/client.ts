@@ -2,10 +2,12 @@
  * The client: what an application holds in its hands.
  *
  * Rules:
- * 1. Every call may be made at once and un-awaited; they reach the server in order, over one connection for each endpoint.
- * 2. What needs a connection of its own gets one without being asked: blocking commands, subscriptions, invalidations. What would change
- *    the shared one is refused with the name of what to use instead.
- * 3. Text in, text out; bytes in, either out: `client.bytes` is the same client with `Uint8Array` where this one has strings.
+ * 1. Every call may be made at once and un-awaited; they reach the server in order, over one connection for each
+ *    endpoint.
+ * 2. What needs a connection of its own gets one without being asked: blocking commands, subscriptions,
+ *    invalidations. What would change the shared one is refused with the name of what to use instead.
+ * 3. Text in, text out; bytes in, either out: `client.bytes` is the same client with `Uint8Array` where this one has
+ *    strings.
  */
 import type { CallOptions, Link, UpstreamHandle, UpstreamState } from '@iokernel/core/plugin'
 import { Caller } from './client/caller.ts'
@@ -54,7 +56,9 @@ export interface RedisClient<Text extends string | Uint8Array = string> extends 
   sscan(key: Key, options?: ScanOptions): AsyncGenerator<Text, void, undefined>
   zscan(key: Key, options?: ScanOptions): AsyncGenerator<Scored<Text>, void, undefined>
 
-  /** A script that is sent once and called by its digest: `const add = client.script(source); await add([key], [1])`. */
+  /**
+   * A script that is sent once and called by its digest: `const add = client.script(source); await add([key], [1])`.
+   */
   script(source: string, options?: ScriptOptions): RedisScript<Text>
 
   /** The same client with bytes where this one has text. */

@@ -3,24 +3,25 @@
  *
  * Rules:
  * 1. Copies nothing and keeps no view of what it is shown. All state is relative to the front of the next scan.
- * 2. Linear time: whatever the splits, a complete element is walked once. What may be looked at again is bounded: a header
- *    (12 bytes) or a number; long lines remember how far they were searched.
+ * 2. Linear time: whatever the splits, a complete element is walked once. What may be looked at again is bounded: a
+ *    header (12 bytes) or a number; long lines remember how far they were searched.
  * 3. No recursion: an explicit stack of counters, at most `depthMax` deep.
- * 4. A push inside an aggregate is out of band: it counts as no element and leaves as a frame of its own (Redis before 7.2
- *    writes one into EXEC's array; elsewhere it is harmless to allow). An attribute counts as no element either: the value
- *    it describes comes after it.
+ * 4. A push inside an aggregate is out of band: it counts as no element and leaves as a frame of its own (Redis
+ *    before 7.2 writes one into EXEC's array; elsewhere it is harmless to allow). An attribute counts as no element
+ *    either: the value it describes comes after it.
  *
- * Theory of operation: the common case, lines and bulk strings at top level with one reply to a request, is `#scalars`, a loop
- * over local numbers. Everything else is `#frame`, which walks one frame and can stop anywhere:
+ * Theory of operation: the common case, lines and bulk strings at top level with one reply to a request, is
+ * `#scalars`, a loop over local numbers. Everything else is `#frame`, which walks one frame and can stop anywhere:
  *
  *        from          scanned         end
  *          | walked once |  not yet walk.|
  *   bytes  [=============|...............]        from..at left in the buffer while the frame is small;
  *                                                 reported as `Part` and consumed once it is not.
  *
- * `counts[depth - 1]` is how many elements the innermost aggregate still lacks. A bulk string longer than the buffer should
- * be is entered (`#bulkLeft`) and consumed as it comes. A request may have more than one reply (`hint` n: n more): all but the last are
- * reported without `Final`. On a push connection no request is outstanding; the ledger knows whose a reply is.
+ * `counts[depth - 1]` is how many elements the innermost aggregate still lacks. A bulk string longer than the buffer
+ * should be is entered (`#bulkLeft`) and consumed as it comes. A request may have more than one reply (`hint` n: n
+ * more): all but the last are reported without `Final`. On a push connection no request is outstanding; the ledger
+ * knows whose a reply is.
  *
  * Limits: limits.ts. A push is kept whole in the buffer, so one is as long as the kernel lets a buffer grow.
  */
@@ -50,7 +51,10 @@ import {
   TYPES_RESP3,
 } from './scalar.ts'
 
-/** A frame of which less than this is in stays in the buffer; from here on it is passed on in pieces. A TLS record's size. */
+/**
+ * A frame of which less than this is in stays in the buffer; from here on it is passed on in pieces. A TLS record's
+ * size.
+ */
 const PART_BYTES_MIN = 16 * 1024
 
 const LEVEL_PLAIN = 0

@@ -11,13 +11,15 @@
  *   PING                                          HELLO is answered while the data set is loaded; PING is not
  *
  * Rules:
- * 1. A refusal that will not pass by itself (password, permission, database) is a `RefusedError` with the server's code; one that
- *    will (LOADING, MASTERDOWN, BUSY, too many clients) a `RemoteError`, after which the kernel tries again.
+ * 1. A refusal that will not pass by itself (password, permission, database) is a `RefusedError` with the server's
+ *    code; one that will (LOADING, MASTERDOWN, BUSY, too many clients) a `RemoteError`, after which the kernel tries
+ *    again.
  * 2. A message never holds a password or a user's name.
  * 3. A password for a server that wants none is no fault: development and production differ in this.
  *
- * Limits: a proxy that closes the connection at a command it does not know cannot be told from a dead server; for those there is
- * `protocolVersion: 2`, and for those that do not know HELLO at all, nothing is lost by the fallback but a round trip.
+ * Limits: a proxy that closes the connection at a command it does not know cannot be told from a dead server; for
+ * those there is `protocolVersion: 2`, and for those that do not know HELLO at all, nothing is lost by the fallback
+ * but a round trip.
  */
 import type { Cloneable, Script } from '@iokernel/core/plugin'
 import { ByteWriter, frame, RefusedError, RemoteError, RemoteProtocolError, send } from '@iokernel/core/plugin'

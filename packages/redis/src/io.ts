@@ -1,8 +1,8 @@
 /**
  * The I/O half: what the kernel's thread loads for Redis.
  *
- * Rules: one `RedisConnection` per socket; it holds the framer's state, what a push connection has been asked for, and nothing
- * else. Bytes in, bytes out.
+ * Rules: one `RedisConnection` per socket; it holds the framer's state, what a push connection has been asked for,
+ * and nothing else. Bytes in, bytes out.
  */
 import type {
   ByteWriter,

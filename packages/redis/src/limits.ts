@@ -1,4 +1,7 @@
-/** Bounds on what a server may send. Each is an option of the target (`limits`), with the reason for its default beside it. */
+/**
+ * Bounds on what a server may send. Each is an option of the target (`limits`), with the reason for its default
+ * beside it.
+ */
 
 export interface FramerLimits {
   /** One reply, with all its elements. */
@@ -18,7 +21,8 @@ export const FRAMER_LIMITS: FramerLimits = {
   depthMax: 1024,
   // Redis limits a request to 1 M arguments, replies not at all; 16 M elements of 4 bytes are a 64 MB reply.
   elementsMax: 16 * 1024 * 1024,
-  // Redis's own lines stay below 1 KB; a script's status or error may be longer. As much as Redis reads for an inline command.
+  // Redis's own lines stay below 1 KB; a script's status or error may be longer. As much as Redis reads for an inline
+  // command.
   lineBytesMax: 64 * 1024,
 }
 

@@ -1,11 +1,12 @@
 /**
  * The probe: is the server there, and what is it?
  *
- * Theory of operation: PING and ROLE in one round trip on the monitor connection. PING says whether the server would answer a
- * command (it is refused while the data set is loaded); ROLE says primary, replica or sentinel, and how far along it is.
+ * Theory of operation: PING and ROLE in one round trip on the monitor connection. PING says whether the server would
+ * answer a command (it is refused while the data set is loaded); ROLE says primary, replica or sentinel, and how far
+ * along it is.
  *
- * Rules: an error that says "not now" is thrown, for the endpoint is not usable; a missing permission is not, for it is.
- * Offsets beyond 2^53 are bigints.
+ * Rules: an error that says "not now" is thrown, for the endpoint is not usable; a missing permission is not, for it
+ * is. Offsets beyond 2^53 are bigints.
  */
 import type { Cloneable, Script } from '@iokernel/core/plugin'
 import { RemoteError, send } from '@iokernel/core/plugin'

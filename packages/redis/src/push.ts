@@ -2,23 +2,24 @@
  * The push connection: what it has been asked to send, whose each reply is, and to which interest a push belongs.
  *
  * Rules:
- * 1. A key is one letter for the kind, a colon, and the bytes of the name as latin1: `s:` channel, `p:` pattern, `h:` shard
- *    channel, `t:` prefix of keys whose invalidations are wanted.
+ * 1. A key is one letter for the kind, a colon, and the bytes of the name as latin1: `s:` channel, `p:` pattern, `h:`
+ *    shard channel, `t:` prefix of keys whose invalidations are wanted.
  * 2. Every command written here leaves an expectation, in order. A reply that nothing expects is the peer's fault.
  * 3. To the kernel, one reply answers one subscribe. Replies it did not ask for (to an unsubscribe, inside a batch of
  *    ours) are reported as pushes that concern nobody.
  *
- * Theory of operation: SUBSCRIBE and its kin answer with a push and no reply in RESP3, with an array in RESP2, and with an
- * error where they are refused. CLIENT TRACKING answers +OK. Redis refuses prefixes that overlap on one connection, and
- * can only add them, so the ledger keeps the smallest set that covers what is wanted:
+ * Theory of operation: SUBSCRIBE and its kin answer with a push and no reply in RESP3, with an array in RESP2, and
+ * with an error where they are refused. CLIENT TRACKING answers +OK. Redis refuses prefixes that overlap on one
+ * connection, and can only add them, so the ledger keeps the smallest set that covers what is wanted:
  *
  *   wanted  user:  user:7:  cart:      registered  user:  cart:       (user:7: is covered; the subscriber filters)
  *
- * A prefix that is covered already costs a PING, so that there is a reply to wait for. One that covers others, and one that
- * goes, need tracking switched off and on again; MULTI around both leaves no moment without it.
+ * A prefix that is covered already costs a PING, so that there is a reply to wait for. One that covers others, and
+ * one that goes, need tracking switched off and on again; MULTI around both leaves no moment without it.
  *
- * Limits: invalidations need RESP3 (in RESP2 they need a second connection): the command then written is one that every server
- * refuses, and the interest fails by that error. A connection holds what the kernel asks for; the kernel bounds interests.
+ * Limits: invalidations need RESP3 (in RESP2 they need a second connection): the command then written is one that
+ * every server refuses, and the interest fails by that error. A connection holds what the kernel asks for; the kernel
+ * bounds interests.
  */
 import type { ByteWriter, PushRoute } from '@iokernel/core/plugin'
 import { FrameFlag, RemoteProtocolError } from '@iokernel/core/plugin'
@@ -211,7 +212,10 @@ function writeTracking(out: ByteWriter, prefixes: readonly string[]): void {
   }
 }
 
-/** `s`, `p` or `h` from the first letter of psubscribe, ssubscribe, punsubscribe, ... whose plain form has `length` letters more. */
+/**
+ * `s`, `p` or `h` from the first letter of psubscribe, ssubscribe, punsubscribe, ... whose plain form has `length`
+ * letters more.
+ */
 function letter(kind: string, length: number): string {
   if (kind.length === 'subscribe'.length + length) return 's'
   return kind.startsWith('p') ? 'p' : 'h'

@@ -1,9 +1,9 @@
 /**
  * From what an application wrote to what the kernel needs: where, as whom, how.
  *
- * Rules: a target is a URL or an object, whose other fields win over its `url`; nothing is taken from the environment. What
- * is not understood is a `LocalError` `TARGET`. Two targets share an upstream when everything that may make them differ is
- * equal; secrets enter that key as a digest.
+ * Rules: a target is a URL or an object, whose other fields win over its `url`; nothing is taken from the
+ * environment. What is not understood is a `LocalError` `TARGET`. Two targets share an upstream when everything that
+ * may make them differ is equal; secrets enter that key as a digest.
  */
 import { createHash } from 'node:crypto'
 import type { Cloneable, NameTarget, Resolved, TlsOptions } from '@iokernel/core/plugin'

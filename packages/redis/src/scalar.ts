@@ -4,17 +4,17 @@
  * Rules:
  * 1. Free functions over numbers: no state, no allocation, no closure. This is the innermost loop of the framer.
  * 2. Bytes at and after `end` are never looked at: they belong to somebody else, or to an earlier scan.
- * 3. What can already be seen to be wrong is refused at once, not when the line is complete: a server that stops after `$abc`
- *    must give an error, not a wait.
+ * 3. What can already be seen to be wrong is refused at once, not when the line is complete: a server that stops
+ *    after `$abc` must give an error, not a wait.
  * 4. Lengths are counted, never searched for: a payload may hold CRLF and whole frames of its own.
  * 5. Messages name the kind of the fault and the byte seen, never a payload.
  *
- * Theory of operation: the first byte tells the class. Lines end at CRLF (LF alone is data, CR alone is an error); a bulk is
- * a length, CRLF, that many bytes, CRLF. The answer is the position after the value, `INCOMPLETE` when its end is not in yet,
- * or `COMPOUND` for what the framer has to walk into.
+ * Theory of operation: the first byte tells the class. Lines end at CRLF (LF alone is data, CR alone is an error); a
+ * bulk is a length, CRLF, that many bytes, CRLF. The answer is the position after the value, `INCOMPLETE` when its
+ * end is not in yet, or `COMPOUND` for what the framer has to walk into.
  *
- * Stricter than the specification where Redis is: no leading `+` in an integer, no streamed `$?` (no server sends them; the
- * C client refuses them too).
+ * Stricter than the specification where Redis is: no leading `+` in an integer, no streamed `$?` (no server sends
+ * them; the C client refuses them too).
  */
 import { RemoteProtocolError } from '@iokernel/core/plugin'
 
@@ -51,10 +51,16 @@ const INTEGER_DIGITS_MAX = 19
 /** Redis prints doubles with 17 significant digits, sign, point and exponent: 24 bytes. Other servers print zeros. */
 const DOUBLE_BYTES_MAX = 512
 
-/** Some 13 600 bits. Reading one digit by digit takes quadratic time, here and in `BigInt()`; at this length it is nothing. */
+/**
+ * Some 13 600 bits. Reading one digit by digit takes quadratic time, here and in `BigInt()`; at this length it is
+ * nothing.
+ */
 const BIG_NUMBER_BYTES_MAX = 4096
 
-/** The types of each protocol version by their first byte. A RESP2 server that sends a RESP3 type is not to be trusted. */
+/**
+ * The types of each protocol version by their first byte. A RESP2 server that sends a RESP3 type is not to be
+ * trusted.
+ */
 export const TYPES_RESP2: Uint8Array = typeTable(false)
 export const TYPES_RESP3: Uint8Array = typeTable(true)
 

@@ -6,9 +6,9 @@
  *   unix:///path/of.sock[?options]   also redis+unix:
  *   redis+<discovery>://what/the/discovery/understands[?options]
  *
- * Rules: user and password are percent-encoded; an `@` in a password that is not is still understood, for the last one before the
- * path counts. IPv6 stands in brackets. Options: `database`, `protocol` (2 or 3), `clientName`. What is not understood is an
- * error, never ignored. No message holds a password.
+ * Rules: user and password are percent-encoded; an `@` in a password that is not is still understood, for the last
+ * one before the path counts. IPv6 stands in brackets. Options: `database`, `protocol` (2 or 3), `clientName`. What
+ * is not understood is an error, never ignored. No message holds a password.
  */
 import { LocalError } from '@iokernel/core/plugin'
 

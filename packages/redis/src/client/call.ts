@@ -2,7 +2,8 @@
  * `call(command, ...arguments)`: any command, by name.
  *
  * Rules:
- * 1. The name decides once what the command is (read or write, refused, blocking); its operation is kept by the name as it was written.
+ * 1. The name decides once what the command is (read or write, refused, blocking); its operation is kept by the name
+ *    as it was written.
  * 2. Names are labels of statistics, so their number is bounded: beyond `NAMES_MAX` new ones share the name OTHER.
  * 3. Typed methods and `call` go through the same refusals, for both could name a command that must not be sent.
  */

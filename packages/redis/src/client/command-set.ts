@@ -1,8 +1,8 @@
 /**
  * The methods that clients, sessions and batches have in common: one for each row of the tables.
  *
- * Rules: a method only sorts what it was given (parameters, options) and passes it on to `run`, which a client answers with a promise
- * and a batch with itself. Nothing is looked up per call: each method knows its command.
+ * Rules: a method only sorts what it was given (parameters, options) and passes it on to `run`, which a client
+ * answers with a promise and a batch with itself. Nothing is looked up per call: each method knows its command.
  */
 import type { CallOptions } from '@iokernel/core/plugin'
 import { LocalError } from '@iokernel/core/plugin'

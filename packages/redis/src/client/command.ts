@@ -2,12 +2,14 @@
  * From a row of a table to an operation of the kernel.
  *
  * Rules:
- * 1. A row says what a command is: its words, how many parameters, what its reply becomes. There is no code per command.
+ * 1. A row says what a command is: its words, how many parameters, what its reply becomes. There is no code per
+ *    command.
  * 2. Parameters stand in the order of the Redis documentation. A last plain object is `CallOptions`.
  * 3. Everything wrong with parameters is found in `encode`, while nothing has left, and is a `LocalError` `ARGUMENT`.
  *
- * Theory of operation: each row becomes a `Command`: operations for text and for bytes, and where it may block, both again for a session.
- * Which is taken is decided per call by the view the method was called on (`asBytes`) and by the parameters (`blockingMs`).
+ * Theory of operation: each row becomes a `Command`: operations for text and for bytes, and where it may block, both
+ * again for a session. Which is taken is decided per call by the view the method was called on (`asBytes`) and by the
+ * parameters (`blockingMs`).
  */
 import type { ByteWriter, CallOptions, Operation } from '@iokernel/core/plugin'
 import { LocalError } from '@iokernel/core/plugin'
@@ -56,8 +58,8 @@ export interface Command {
 }
 
 /**
- * On top of what the server may take to answer a blocking call: a connection may have to be opened for it, and Redis looks for
- * blocked clients ten times a second.
+ * On top of what the server may take to answer a blocking call: a connection may have to be opened for it, and Redis
+ * looks for blocked clients ten times a second.
  */
 export const BLOCKING_SLACK_MS = 5_000
 
@@ -82,7 +84,10 @@ export function command(row: CommandRow): Command {
   }
 }
 
-/** Options with the deadline that a blocking call needs: its own timeout and some slack, or none when it waits for ever. */
+/**
+ * Options with the deadline that a blocking call needs: its own timeout and some slack, or none when it waits for
+ * ever.
+ */
 export function blockingOptions(heldMs: number, options: CallOptions | undefined): CallOptions {
   if (options?.deadlineMs !== undefined) return options
   return { ...options, deadlineMs: heldMs === 0 ? 0 : Math.ceil(heldMs) + BLOCKING_SLACK_MS }
@@ -102,7 +107,7 @@ export function checkOptions(options: object): void {
     if (!OPTION_NAMES.has(name)) {
       throw new LocalError(
         'ARGUMENT',
-        `'${name}' is no call option (${[...OPTION_NAMES].join(', ')}): options of a command are written as in its documentation, as words`,
+        `'${name}' is no call option (${[...OPTION_NAMES].join(', ')}): a command's own options are words, as documented`,
       )
     }
   }

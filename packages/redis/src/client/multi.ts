@@ -2,14 +2,15 @@
  * MULTI: commands that leave as one request and are executed with nobody's in between.
  *
  * Rules:
- * 1. A batch is one call: written contiguously, answered by as many replies as it has commands and two more. The hint of its
- *    request tells the framer so.
+ * 1. A batch is one call: written contiguously, answered by as many replies as it has commands and two more. The hint
+ *    of its request tells the framer so.
  * 2. A command that fails while it runs is an element, a `RedisError`; the others have run (Redis does not roll back).
- * 3. A command that is refused while it is queued aborts all of it: the batch is rejected with `EXECABORT`, which names the command by
- *    its place and has the server's error as its cause.
+ * 3. A command that is refused while it is queued aborts all of it: the batch is rejected with `EXECABORT`, which
+ *    names the command by its place and has the server's error as its cause.
  * 4. `exec()` resolves to null when a watched key was changed; only a session can watch.
  *
- * Limits: what blocks elsewhere does not block here; what is tied to the connection's state is refused when it is added.
+ * Limits: what blocks elsewhere does not block here; what is tied to the connection's state is refused when it is
+ * added.
  */
 import type { ByteWriter, CallOptions, Cloneable, Operation, ReplyBytes } from '@iokernel/core/plugin'
 import { LocalError, RemoteProtocolError } from '@iokernel/core/plugin'
@@ -24,8 +25,8 @@ import { CommandSet, type RedisCommands } from './command-set.ts'
 import type { Value } from './types.ts'
 
 /**
- * A batch under construction: every command method adds to it and returns it. `Results` grows by what each command returns;
- * `Conflict` is null where keys may be watched.
+ * A batch under construction: every command method adds to it and returns it. `Results` grows by what each command
+ * returns; `Conflict` is null where keys may be watched.
  */
 export type RedisMulti<Text extends string | Uint8Array, Results extends readonly unknown[], Conflict> = {
   readonly [Method in keyof RedisCommands<Text>]: RedisCommands<Text>[Method] extends (

@@ -2,14 +2,14 @@
  * Subscriptions and invalidations as async iterables.
  *
  * Rules:
- * 1. They live on a connection of their own, which the kernel keeps, counts and restores: one subscriber's end silences nobody else, and a
- *    reconnect is a `gap` event, because what was published meanwhile is lost.
- * 2. `subscribe` returns at once; `ready()` resolves when the server has registered everything. Messages before that are
- *    not promised.
+ * 1. They live on a connection of their own, which the kernel keeps, counts and restores: one subscriber's end
+ *    silences nobody else, and a reconnect is a `gap` event, because what was published meanwhile is lost.
+ * 2. `subscribe` returns at once; `ready()` resolves when the server has registered everything. Messages before that
+ *    are not promised.
  * 3. Breaking out of the loop, `close()` and `await using` end it; a server that refuses ends it with its error.
  *
- * Theory of operation: every name is an interest of the kernel (`s:` channel, `p:` pattern, `h:` shard channel, `t:` tracked prefix;
- * see push.ts). An invalidation reaches every tracking interest of the upstream and is filtered here.
+ * Theory of operation: every name is an interest of the kernel (`s:` channel, `p:` pattern, `h:` shard channel, `t:`
+ * tracked prefix; see push.ts). An invalidation reaches every tracking interest of the upstream and is filtered here.
  */
 import type { Cloneable, Interest, InterestHandler, Link, ReplyBytes } from '@iokernel/core/plugin'
 import { LocalError, RemoteError } from '@iokernel/core/plugin'
@@ -38,8 +38,8 @@ export interface Invalidation<Text> {
 
 export interface FeedOptions {
   /**
-   * Events that wait for the loop; what comes beyond is dropped and leaves a gap. Default 10 000: a second of a busy channel,
-   * some megabytes of short messages.
+   * Events that wait for the loop; what comes beyond is dropped and leaves a gap. Default 10 000: a second of a busy
+   * channel, some megabytes of short messages.
    */
   readonly eventsMax?: number
 }

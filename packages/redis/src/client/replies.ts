@@ -2,8 +2,8 @@
  * What replies become: the vocabulary of the command tables.
  *
  * Rules:
- * 1. RESP2 and RESP3 give the same result. Where they differ (a map or a flat array, a double or its text, pairs or a flat list)
- *    both forms are read here.
+ * 1. RESP2 and RESP3 give the same result. Where they differ (a map or a flat array, a double or its text, pairs or a
+ *    flat list) both forms are read here.
  * 2. In a view of bytes, data is bytes; words of the protocol (OK, a type, a stream's id) stay text.
  * 3. A form that is neither gives `RemoteProtocolError`, not a half-made value.
  * 4. Field names come from data: records have no prototype, so that a field called `__proto__` is a field.

@@ -1,9 +1,9 @@
 /**
  * SCAN and its kin as async iterators.
  *
- * Rules: the next page is asked for when the one before is used up. A cursor is a 64-bit number of the server's own: it is kept as
- * text, and means nothing to another server, so a walk that meets a failover may miss keys or see them again. Redis itself
- * promises to show what was there from beginning to end at least once, and may show things twice.
+ * Rules: the next page is asked for when the one before is used up. A cursor is a 64-bit number of the server's own:
+ * it is kept as text, and means nothing to another server, so a walk that meets a failover may miss keys or see them
+ * again. Redis itself promises to show what was there from beginning to end at least once, and may show things twice.
  */
 import type { CallOptions } from '@iokernel/core/plugin'
 import { RemoteProtocolError } from '@iokernel/core/plugin'

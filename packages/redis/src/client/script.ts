@@ -1,9 +1,9 @@
 /**
  * Scripts: the source is sent once, its digest afterwards.
  *
- * Rules: EVALSHA first; where the server does not know the script (NOSCRIPT: it has restarted, or it is another one) EVAL with the
- * source, which also loads it. NOSCRIPT means that nothing was executed, so this repeats nothing. Many calls that meet
- * NOSCRIPT at once each send the source; loading is idempotent.
+ * Rules: EVALSHA first; where the server does not know the script (NOSCRIPT: it has restarted, or it is another one)
+ * EVAL with the source, which also loads it. NOSCRIPT means that nothing was executed, so this repeats nothing. Many
+ * calls that meet NOSCRIPT at once each send the source; loading is idempotent.
  */
 import { createHash } from 'node:crypto'
 import type { CallOptions } from '@iokernel/core/plugin'

@@ -1,8 +1,9 @@
 /**
  * A session: one connection lent to one caller, with everything that needs one.
  *
- * Rules: what a caller does to it (SELECT, WATCH, CLIENT SETNAME) ends with it: it is reset before anyone else uses it. A lost connection
- * ends it, and every further call says so; nothing is silently begun anew, for what was watched is forgotten.
+ * Rules: what a caller does to it (SELECT, WATCH, CLIENT SETNAME) ends with it: it is reset before anyone else uses
+ * it. A lost connection ends it, and every further call says so; nothing is silently begun anew, for what was watched
+ * is forgotten.
  */
 import type { CallOptions, SessionLink } from '@iokernel/core/plugin'
 import type { RedisReply } from '../codec/resp3.ts'

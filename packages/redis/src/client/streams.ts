@@ -18,7 +18,10 @@ import type { Key, Rest, Some, Table, Value } from './types.ts'
 
 export interface StreamCommands<Text> {
   xack(key: Key, group: Key, ...ids: Some<string>): Promise<number>
-  /** `xadd(key, 'MAXLEN', '~', 1000, '*', field, value, ...)`: the id; null with `'NOMKSTREAM'` where there is no stream. */
+  /**
+   * `xadd(key, 'MAXLEN', '~', 1000, '*', field, value, ...)`: the id; null with `'NOMKSTREAM'` where there is no
+   * stream.
+   */
   xadd(key: Key, ...wordsIdAndFields: Rest<Value>): Promise<string | null>
   /** `[next id, entries, deleted ids]`. */
   xautoclaim(

@@ -1,17 +1,19 @@
 /**
- * What the kernel has to know about a command before it sends it: may it be repeated, does it block, may it go over a connection
- * that others use.
+ * What the kernel has to know about a command before it sends it: may it be repeated, does it block, may it go over a
+ * connection that others use.
  *
  * Rules:
  * 1. A command that is not named here is an ordinary write: modules and new commands work without a new release.
- * 2. Only reads are repeated by themselves. SET is idempotent on paper; but sent again after a reconnect it may undo what another client
- *    wrote in between, and what un-awaited calls behind it built on it. Who knows better says so: `{ idempotent: true }`.
- * 3. On a shared connection nothing may change what the next caller finds: its database, its identity, its reply mode, a transaction.
- *    Such commands are refused with the name of what to use instead.
- * 4. What makes replies uncountable is refused everywhere: MONITOR, CLIENT REPLY, the SUBSCRIBE family (in RESP3 they have no reply).
+ * 2. Only reads are repeated by themselves. SET is idempotent on paper; but sent again after a reconnect it may undo
+ *    what another client wrote in between, and what un-awaited calls behind it built on it. Who knows better says so:
+ *    `{ idempotent: true }`.
+ * 3. On a shared connection nothing may change what the next caller finds: its database, its identity, its reply
+ *    mode, a transaction. Such commands are refused with the name of what to use instead.
+ * 4. What makes replies uncountable is refused everywhere: MONITOR, CLIENT REPLY, the SUBSCRIBE family (in RESP3 they
+ *    have no reply).
  *
- * Theory of operation: three places to stand in. `lane`: shared. `session`: lent to one caller, reset afterwards by RESET and a new
- * handshake, so that state is welcome. `multi`: inside a batch, where nothing blocks.
+ * Theory of operation: three places to stand in. `lane`: shared. `session`: lent to one caller, reset afterwards by
+ * RESET and a new handshake, so that state is welcome. `multi`: inside a batch, where nothing blocks.
  */
 import type { Argument } from './encode.ts'
 
@@ -21,8 +23,8 @@ export type Place = 'lane' | 'session' | 'multi'
 const READS = wordSet(`
   BITCOUNT BITFIELD_RO BITPOS DBSIZE DUMP ECHO EVALSHA_RO EVAL_RO EXISTS EXPIRETIME FCALL_RO GEODIST GEOHASH GEOPOS
   GEORADIUSBYMEMBER_RO GEORADIUS_RO GEOSEARCH GET GETBIT GETRANGE HEXISTS HEXPIRETIME HGET HGETALL HKEYS HLEN HMGET
-  HPEXPIRETIME HPTTL HRANDFIELD HSCAN HSTRLEN HTTL HVALS INFO KEYS LASTSAVE LCS LINDEX LLEN LOLWUT LPOS LRANGE MEMORY MGET
-  OBJECT PEXPIRETIME PFCOUNT PING PTTL RANDOMKEY ROLE SCAN SCARD SDIFF SINTER SINTERCARD SISMEMBER SMEMBERS SMISMEMBER
+  HPEXPIRETIME HPTTL HRANDFIELD HSCAN HSTRLEN HTTL HVALS INFO KEYS LASTSAVE LCS LINDEX LLEN LOLWUT LPOS LRANGE MEMORY
+  MGET OBJECT PEXPIRETIME PFCOUNT PING PTTL RANDOMKEY ROLE SCAN SCARD SDIFF SINTER SINTERCARD SISMEMBER SMEMBERS SMISMEMBER
   SORT_RO SRANDMEMBER SSCAN STRLEN SUBSTR SUNION TIME TTL TYPE XINFO XLEN XPENDING XRANGE XREAD XREVRANGE ZCARD ZCOUNT
   ZDIFF ZINTER ZINTERCARD ZLEXCOUNT ZMSCORE ZRANDMEMBER ZRANGE ZRANGEBYLEX ZRANGEBYSCORE ZRANK ZREVRANGE ZREVRANGEBYLEX
   ZREVRANGEBYSCORE ZREVRANK ZSCAN ZSCORE ZUNION`)
@@ -125,7 +127,10 @@ const NOT_SHARED: { readonly [command: string]: string | undefined } = {
   DEBUG: 'use session(): much of it stops the server while it runs',
 }
 
-/** In a batch that leaves over a shared connection: what is tied to a connection is not allowed, what blocks does not block there. */
+/**
+ * In a batch that leaves over a shared connection: what is tied to a connection is not allowed, what blocks does not
+ * block there.
+ */
 const IN_MULTI_TOO = wordSet('WAIT WAITAOF')
 
 /** Commands whose second word decides. */

@@ -2,14 +2,15 @@
  * Requests as bytes: arrays of bulk strings, the one form that every command has in both protocol versions.
  *
  * Rules:
- * 1. An argument is text, a number, a bigint or bytes. Everything else is refused with `LocalError` `ARGUMENT` while nothing
- *    has left: what was written so far is dropped with the call.
+ * 1. An argument is text, a number, a bigint or bytes. Everything else is refused with `LocalError` `ARGUMENT` while
+ *    nothing has left: what was written so far is dropped with the call.
  * 2. Numbers are written as JavaScript prints them; infinities as Redis spells them. NaN is no argument.
- * 3. One pass, no intermediate array or buffer. Text of up to 40 characters is tried as ASCII in the same loop that copies
- *    it; only when that fails is its length measured.
+ * 3. One pass, no intermediate array or buffer. Text of up to 40 characters is tried as ASCII in the same loop that
+ *    copies it; only when that fails is its length measured.
  *
- * Theory of operation: a known command's head (`*3 $3 SET`) is bytes made once; only arguments are encoded per call. The
- * writers below go to `out.bytes` directly after one `ensure`, because a call per byte is what an encoder's time goes to.
+ * Theory of operation: a known command's head (`*3 $3 SET`) is bytes made once; only arguments are encoded per call.
+ * The writers below go to `out.bytes` directly after one `ensure`, because a call per byte is what an encoder's time
+ * goes to.
  */
 import type { ByteWriter } from '@iokernel/core/plugin'
 import { LocalError } from '@iokernel/core/plugin'
@@ -97,7 +98,7 @@ export function badArgument(value: unknown): LocalError {
   const what = value === null ? 'null' : Array.isArray(value) ? 'an array' : describe(value)
   return new LocalError(
     'ARGUMENT',
-    `an argument is ${what}: commands take strings, numbers, bigints and Uint8Array. Convert it first; lists are spread`,
+    `an argument is ${what}: a command takes strings, numbers, bigints and Uint8Array. Convert it; spread lists`,
   )
 }
 

@@ -1,8 +1,9 @@
 /**
  * The server's errors, and what they mean to a connection.
  *
- * Rules: the first word of an error is its code when it is spelled like one (`WRONGTYPE`); an error that a script made up
- * out of prose has the code `ERR`. A verdict depends on the code alone, but for two codes that Redis uses for two things.
+ * Rules: the first word of an error is its code when it is spelled like one (`WRONGTYPE`); an error that a script
+ * made up out of prose has the code `ERR`. A verdict depends on the code alone, but for two codes that Redis uses for
+ * two things.
  */
 import type { Verdict } from '@iokernel/core/plugin'
 import { RemoteError, RemoteProtocolError } from '@iokernel/core/plugin'
@@ -43,11 +44,13 @@ export function classify(bytes: Buffer, start: number, end: number): Verdict {
     // We took it for the primary and it is a replica: what is behind it in the queue would fail the same way.
     case 'READONLY':
       return 'role-lost'
-    // A blocked call was thrown out: by an operator (CLIENT UNBLOCK, this call only) or because the server became a replica.
+    // A blocked call was thrown out: by an operator (CLIENT UNBLOCK, this call only) or because the server became a
+    // replica.
     case 'UNBLOCKED':
       return text.includes('instance state changed') ? 'role-lost' : 'call'
-    // Refused before execution, and expected to pass: the data set is being loaded; a replica without its primary; a slot that
-    // nobody serves or that is on its way. In a MULTI batch the refusal aborts the whole, so it holds for all of it.
+    // Refused before execution, and expected to pass: the data set is being loaded; a replica without its primary; a
+    // slot that nobody serves or that is on its way. In a MULTI batch the refusal aborts the whole, so it holds for
+    // all of it.
     case 'LOADING':
     case 'MASTERDOWN':
     case 'CLUSTERDOWN':
@@ -62,8 +65,9 @@ export function classify(bytes: Buffer, start: number, end: number): Verdict {
     // The server closes after it; what is behind it is lost.
     case 'ERR':
       return text.startsWith('ERR Protocol error') ? 'retire' : 'call'
-    // Everything else is about this call: WRONGTYPE, NOSCRIPT, EXECABORT, BUSYGROUP, NOPERM, CROSSSLOT; MOVED and ASK, which the
-    // caller has to follow; OOM, MISCONF and NOREPLICAS, where reads still work and only an operator can help.
+    // Everything else is about this call: WRONGTYPE, NOSCRIPT, EXECABORT, BUSYGROUP, NOPERM, CROSSSLOT; MOVED and
+    // ASK, which the caller has to follow; OOM, MISCONF and NOREPLICAS, where reads still work and only an operator
+    // can help.
     default:
       return 'call'
   }

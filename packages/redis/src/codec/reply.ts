@@ -1,8 +1,9 @@
 /**
  * A reply as a value, by the protocol version of the connection it came over.
  *
- * Rules: an error reply is thrown; an error inside an aggregate is an element. The three decoders that calls spend their time in
- * (text, integer, status) take the common form of RESP3 straight from the bytes and leave everything else to the general one.
+ * Rules: an error reply is thrown; an error inside an aggregate is an element. The three decoders that calls spend
+ * their time in (text, integer, status) take the common form of RESP3 straight from the bytes and leave everything
+ * else to the general one.
  */
 import type { Cloneable, ReplyBytes } from '@iokernel/core/plugin'
 import { RemoteProtocolError } from '@iokernel/core/plugin'

@@ -1,12 +1,12 @@
 /**
  * RESP2 as values, by redis-parser.
  *
- * Rules: redis-parser waits for more where bytes are missing, recurses without a bound and does not check lengths, so it only ever
- * sees whole replies that the framer has delimited and bounded; one that it does not finish is an error, not a wait. Its
- * results refer to the memory it was shown: everything is copied here.
+ * Rules: redis-parser waits for more where bytes are missing, recurses without a bound and does not check lengths, so
+ * it only ever sees whole replies that the framer has delimited and bounded; one that it does not finish is an error,
+ * not a wait. Its results refer to the memory it was shown: everything is copied here.
  *
- * Theory of operation: the parser is asked for buffers and for numbers as strings. Then a string is an integer, exactly, and a
- * buffer is text, whatever it holds; asked for strings, it would give both the same type.
+ * Theory of operation: the parser is asked for buffers and for numbers as strings. Then a string is an integer,
+ * exactly, and a buffer is text, whatever it holds; asked for strings, it would give both the same type.
  */
 import { RemoteProtocolError } from '@iokernel/core/plugin'
 import RedisParser from 'redis-parser'

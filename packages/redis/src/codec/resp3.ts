@@ -2,13 +2,15 @@
  * RESP3 as values. Reads RESP2 too, whose types are a subset.
  *
  * Rules:
- * 1. Only bytes that the framer has delimited come here; still, nothing is read past `end`, and bytes that are no reply give
- *    `RemoteProtocolError`, never a wrong value.
+ * 1. Only bytes that the framer has delimited come here; still, nothing is read past `end`, and bytes that are no
+ *    reply give `RemoteProtocolError`, never a wrong value.
  * 2. Nothing it returns refers to the memory it was shown.
  * 3. Integers are exact: a number where it is safe, a bigint beyond. A big number is always a bigint.
- * 4. A set is an array (as RESP2 has it); a map is a `Map`; an attribute is dropped; an error inside an aggregate is an element.
+ * 4. A set is an array (as RESP2 has it); a map is a `Map`; an attribute is dropped; an error inside an aggregate is
+ *    an element.
  *
- * Theory of operation: one cursor for the module. Decoding is synchronous and calls nobody back, so it is never entered twice.
+ * Theory of operation: one cursor for the module. Decoding is synchronous and calls nobody back, so it is never
+ * entered twice.
  *
  * Limits: `DEPTH_MAX` levels, the framer's largest; recursion of that depth takes a tenth of the default stack.
  */
