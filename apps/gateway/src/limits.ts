@@ -14,7 +14,7 @@ export interface GatewayLimits {
   /** How long a client may take to send its headers, and all of its request. */
   readonly headersTimeoutMs: number
   readonly requestTimeoutMs: number
-  /** An idle connection of a client: longer than a browser's pause between two clicks, shorter than most proxies' patience. */
+  /** A client's connection between requests: longer than a pause between two clicks, shorter than proxies' patience. */
   readonly keepAliveTimeoutMs: number
   /** Clients' connections. Each costs some 10 KB here, and a file descriptor of the usual 1 024. */
   readonly connectionsMax: number
@@ -26,7 +26,7 @@ export interface GatewayLimits {
   readonly eventsQueuedMax: number
   /** A comment is sent this often, so that proxies and clients notice a dead connection. Proxies give up after 60 s. */
   readonly heartbeatIntervalMs: number
-  /** Requests that wait for an element of a list. Each takes a connection to Redis; fewer than the kernel's `sessionsMax`. */
+  /** Requests that wait for an element of a list. Each takes a connection to Redis, and those are dear. */
   readonly listWaitersMax: number
   /** The longest such wait. */
   readonly listWaitMsMax: number

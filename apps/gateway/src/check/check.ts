@@ -75,6 +75,6 @@ function median(splits: readonly TimeParts[]): string {
     return (sorted[Math.floor(sorted.length / 2)] ?? 0).toFixed(2)
   }
   const [queued, upstream, waiting, application] = ['queued', 'upstream', 'waiting', 'application'].map(middle)
-  const parts = `queued ${queued}, upstream ${upstream}, waiting for the application ${waiting}, application ${application}`
-  return `median of ${splits.length} answers, in ms: ${parts}`
+  const inside = `waiting for the application ${waiting}, application ${application}`
+  return `median of ${splits.length} answers, in ms: queued ${queued}, upstream ${upstream}, ${inside}`
 }
