@@ -152,6 +152,8 @@ class FakeTransport implements Transport {
   #writes: Write[] = []
   #phase: 'opening' | 'open' | 'closed' = 'opening'
   #told = false
+  /** Its owner has given it up. */
+  #given = false
   stalled = false
   unsentBytes = 0
   freeAtMs = 0
@@ -176,7 +178,7 @@ class FakeTransport implements Transport {
   }
 
   write(bytes: Uint8Array, taken: () => void): void {
-    if (this.#phase === 'closed') throw new Error('a transport is not written to after destroy')
+    if (this.#given) throw new Error('a transport is not written to after destroy')
     this.#writes.push({ bytes, taken })
     this.unsentBytes += bytes.length
     if (this.#network.stalls()) {
@@ -196,8 +198,8 @@ class FakeTransport implements Transport {
   }
 
   destroy(): void {
-    if (this.#phase === 'closed') return
-    this.#close(undefined)
+    this.#given = true
+    this.#drop()
   }
 
   fail(code: string): void {
@@ -222,7 +224,7 @@ class FakeTransport implements Transport {
     this.#network.later(this.#back, () => {
       if (this.#phase !== 'open') return
       this.#request.events.onEnd()
-      this.#network.later(this.#back, () => this.destroy())
+      this.#network.later(this.#back, () => this.#drop())
     })
   }
 
@@ -267,13 +269,17 @@ class FakeTransport implements Transport {
     if (this.isOpen) this.#request.events.onDrain()
   }
 
+  #drop(): void {
+    if (this.#phase !== 'closed') this.#close(undefined)
+  }
+
   #close(error: Error | undefined): void {
     this.#phase = 'closed'
-    const writes = this.#writes
-    this.#writes = []
     this.#network.later({ freeAtMs: 0 }, () => {
       if (this.#told) return
       this.#told = true
+      const writes = this.#writes
+      this.#writes = []
       // Node tells the callback of a write that never left, too.
       for (const { taken } of writes) taken()
       this.#request.events.onClosed(error)
