@@ -1,8 +1,8 @@
 /**
  * What has arrived on a connection, as the kernel would pass it on, and how two readings are compared.
  *
- * Rules: the order is that in which things are complete. How a reply was cut into parts is no part of the result: it differs
- * with the splits. Comparison is over one line of text for each arrival, so that a difference can be read.
+ * Rules: the order is that in which things are complete. How a reply was cut into parts is no part of the result: it
+ * differs with the splits. Comparison is over one line of text for each arrival, so that a difference can be read.
  */
 import { createHash } from 'node:crypto'
 import { FrameFlag, type PushRoute, type Verdict } from '@iokernel/core/plugin'
@@ -54,6 +54,7 @@ export function briefly(bytes: Bytes): string {
 const BRIEF_BYTES_MAX = 160
 
 function flagNames(flags: number): string {
+  if (flags === 0) return ''
   const names = Object.entries(FrameFlag).filter(([, bit]) => bit !== FrameFlag.Final && (flags & bit) !== 0)
   return names.map(([name]) => ` ${name}`).join('')
 }

@@ -1,8 +1,9 @@
 /**
  * The table of contents: every suite that a protocol plugin must pass.
  *
- * Rules: a suite is a function of the runner and the subject; it looks at the manifest and at nothing else to decide what applies.
- * What needs a kernel (a thread, a network, a clock) is added here as suites of its own and changes none of these.
+ * Rules: a suite is a function of the runner and the subject; it looks at the manifest and at nothing else to decide
+ * what applies. What needs a kernel (a thread, a network, a clock) is added here as suites of its own and changes
+ * none of these.
  */
 
 import type { Cloneable } from '@iokernel/core/plugin'

@@ -2,15 +2,15 @@
  * Feeds a connection the way the kernel does, and keeps what the kernel would pass on.
  *
  * Rules:
- * 1. `scan` is called once for each arrival of bytes. What it was not done with is shown again, in front of what came next, in
- *    poisoned memory at another offset (`poison.ts`).
- * 2. A breach of the contract is an `AssertionError`, thrown from `receive` even where the plugin swallowed it; everything
- *    else that is thrown is the plugin's own.
+ * 1. `scan` is called once for each arrival of bytes. What it was not done with is shown again, in front of what came
+ *    next, in poisoned memory at another offset (`poison.ts`).
+ * 2. A breach of the contract is an `AssertionError`, thrown from `receive` even where the plugin swallowed it;
+ *    everything else that is thrown is the plugin's own.
  * 3. After something was thrown the connection is closed and is shown nothing more.
  *
- * Theory of operation: a frame without `Final` belongs to the oldest unanswered request and is kept until its `Final` comes; a
- * push may come in between. While a script runs, what is no push is the script's. A frame that answers nothing is refused,
- * but on a push connection, where it is kept as a stray.
+ * Theory of operation: a frame without `Final` belongs to the oldest unanswered request and is kept until its `Final`
+ * comes; a push may come in between. While a script runs, what is no push is the script's. A frame that answers
+ * nothing is refused, but on a push connection, where it is kept as a stray.
  */
 import assert, { AssertionError } from 'node:assert/strict'
 import {
@@ -134,7 +134,7 @@ export class Driver implements FrameSink {
     this.#close(new RemoteError('CLOSED_BY_PEER', 'the peer closed the connection'))
   }
 
-  // ---- FrameSink -----------------------------------------------------------------------------------------------------
+  // ---- FrameSink -------------------------------------------------------------------------------------------
 
   frame(start: number, end: number, flags: number, wireId?: number): void {
     try {
@@ -163,7 +163,7 @@ export class Driver implements FrameSink {
     return this.#purpose === 'push' ? 0 : -1
   }
 
-  // ---- Receiving -----------------------------------------------------------------------------------------------------
+  // ---- Receiving -------------------------------------------------------------------------------------------
 
   /** True when there is reason to look again: only raw bytes leave the rest unframed. */
   #receiveOnce(): boolean {

@@ -1,8 +1,9 @@
 /**
  * Which modules a package's entry brings along, by reading its files.
  *
- * Rules: sources are read where the package has them (`src` beside `dist`), for they say which imports are types only and
- * are never older than the tests. Relative imports are followed; every other specifier is reported as it is written.
+ * Rules: sources are read where the package has them (`src` beside `dist`), for they say which imports are types only
+ * and are never older than the tests. Relative imports are followed; every other specifier is reported as it is
+ * written.
  *
  * Limits: imports are found by their form at the beginning of a statement; one that is computed is not seen.
  */

@@ -1,13 +1,13 @@
 /**
  * Ways to cut bytes into what arrives at once.
  *
- * Limits: a test shows a framer about `SHOWN_BYTES_MAX` bytes in all; where every split would be more than that, the first and
- * the last ones and a seeded sample of the others are taken.
+ * Limits: a test shows a framer about `SHOWN_BYTES_MAX` bytes in all; where every split would be more than that, the
+ * first and the last ones and a seeded sample of the others are taken.
  */
 import type { Random } from './random.ts'
 
-/** 4 MB: some 20 ms for a framer that looks at every byte, and again for the driver. */
-const SHOWN_BYTES_MAX = 1 << 22
+/** 2 MB: some 10 ms for a framer that looks at every byte, and as much for the driver. */
+const SHOWN_BYTES_MAX = 1 << 21
 /** Splits that are always tried at either end, where headers and terminators are. */
 const SPLITS_AT_ENDS = 64
 /** At either end of what is too long to come byte by byte. */

@@ -1,8 +1,9 @@
 /**
  * Connections, readings and conversations: the kit's verbs, for authors' own tests too.
  *
- * Rules: nothing here judges. `drive` and `playScript` say what happened, an error of the plugin included; only a breach of the
- * contract is thrown (an `AssertionError`). Nonces are the bytes 0, 1, 2, ... so that conversations repeat.
+ * Rules: nothing here judges. `drive` and `playScript` say what happened, an error of the plugin included; only a
+ * breach of the contract is thrown (an `AssertionError`). Nonces are the bytes 0, 1, 2, ... so that conversations
+ * repeat.
  */
 import assert, { AssertionError } from 'node:assert/strict'
 import {
@@ -89,8 +90,8 @@ export interface Prepared extends Setting {
 }
 
 /**
- * A new connection of the subject, after the conversations that come first. Settings that are not named are those of the
- * conversation before.
+ * A new connection of the subject, after the conversations that come first. Settings that are not named are those of
+ * the conversation before.
  */
 export function prepare(subject: Subject, prepared: Prepared = {}): Driver {
   const setting = settingOf(prepared)

@@ -5,8 +5,8 @@
  *   [AAAAAAAAAAAAAAAAAA|=======================|AAAAAAAAAAAAAAAAAAA]
  *
  * Rules:
- * 1. Each showing lies at another offset, in turn in one of two buffers: a framer that keeps a position, a view or the buffer
- *    finds something else there the next time, as it does in the kernel, whose buffer moves and grows.
+ * 1. Each showing lies at another offset, in turn in one of two buffers: a framer that keeps a position, a view or
+ *    the buffer finds something else there the next time, as it does in the kernel, whose buffer moves and grows.
  * 2. Afterwards what was shown and the poison around it must be as they were: a framer reads. Then all of it is poison.
  */
 import assert from 'node:assert/strict'

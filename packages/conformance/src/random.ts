@@ -1,8 +1,8 @@
 /**
  * Random numbers that can be replayed, and what is drawn with them.
  *
- * Rules: one seed for a run, drawn fresh or taken from `SEED`; each test derives its own stream from the seed and its name, so
- * tests do not depend on each other's order. Whoever fails says the seed (`seeded`).
+ * Rules: one seed for a run, drawn fresh or taken from `SEED`; each test derives its own stream from the seed and its
+ * name, so tests do not depend on each other's order. Whoever fails says the seed (`seeded`).
  */
 import { randomInt } from 'node:crypto'
 

@@ -1,8 +1,8 @@
 /**
  * Fixtures as the suites use them: read in some way, and compared with what they should be.
  *
- * Rules: every reading has a connection of its own, prepared as the fixture says. What a fixture does not say it expects is
- * taken from one reading of the whole, which must leave nothing unanswered and no byte over.
+ * Rules: every reading has a connection of its own, prepared as the fixture says. What a fixture does not say it
+ * expects is taken from one reading of the whole, which must leave nothing unanswered and no byte over.
  */
 import assert from 'node:assert/strict'
 import { IoKernelError } from '@iokernel/core/plugin'

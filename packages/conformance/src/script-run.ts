@@ -1,8 +1,8 @@
 /**
  * Runs one script the way the kernel does: `send` goes on at once, `frame`, `read` and `tls` wait.
  *
- * Rules: the limits are the kernel's (`scriptStepsMax`, and the bytes a script may leave unread). A script that is cut off
- * by them has failed with the kernel's error, as it would have there.
+ * Rules: the limits are the kernel's (`scriptStepsMax`, and the bytes a script may leave unread). A script that is
+ * cut off by them has failed with the kernel's error, as it would have there.
  */
 import assert from 'node:assert/strict'
 import { RemoteProtocolError, type Script, type Step } from '@iokernel/core/plugin'

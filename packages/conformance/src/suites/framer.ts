@@ -1,9 +1,10 @@
 /**
  * The framer suite, first part: right bytes are read alike however they arrive.
  *
- * Rules: every fixture is read whole, byte by byte, at every split in two, in random pieces, with the beginning of the next
- * reply behind it, in a crowd, and beside another connection. All of it through the driver, which poisons what it showed
- * and refuses frames out of range or order. The other parts are `agreement.ts`, `hostile.ts` and `growth.ts`.
+ * Rules: every fixture is read whole, byte by byte, at every split in two, in random pieces, with the beginning of
+ * the next reply behind it, in a crowd, and beside another connection. All of it through the driver, which poisons
+ * what it showed and refuses frames out of range or order. The other parts are `agreement.ts`, `hostile.ts` and
+ * `growth.ts`.
  */
 import assert from 'node:assert/strict'
 import { linesOf } from '../arrivals.ts'
@@ -69,7 +70,7 @@ function readInEveryWay(subject: Subject, fixture: Fixture, random: Random): voi
   }
 }
 
-/** The same fixture twice; the second one's first bytes come with the first one. Not after the last word of a connection. */
+/** The same fixture twice; the second one's first bytes come with the first one. Nothing follows a last word. */
 function readWithTrailing(subject: Subject, fixture: Fixture, random: Random): void {
   if (!goesOn(subject, fixture)) return
   const bytes = bytesOf(fixture.bytes)

@@ -1,10 +1,11 @@
 /**
- * The framer suite, last part: a frame that comes in many small pieces is not walked again from its beginning each time.
+ * The framer suite, last part: a frame that comes in many small pieces is not walked again from its beginning each
+ * time.
  *
- * Theory of operation: first without a clock. A framer that is done with what it has seen (it passes on parts) is shown each
- * byte about once, and is linear whatever it does. Only one that leaves a growing frame in the buffer is timed, at two sizes
- * in the same memory: eight times the bytes in pieces of one size take 8 times as long when each byte is looked at once,
- * and 64 times when each piece starts over.
+ * Theory of operation: first without a clock. A framer that is done with what it has seen (it passes on parts) is
+ * shown each byte about once, and is linear whatever it does. Only one that leaves a growing frame in the buffer is
+ * timed, at two sizes in the same memory: eight times the bytes in pieces of one size take 8 times as long when each
+ * byte is looked at once, and 64 times when each piece starts over.
  *
  * Limits: a framer that starts over, but needs less than `NOTICEABLE_MS` for 512 KB in 2 048 pieces, passes.
  */

@@ -3,27 +3,16 @@
  *
  * Rules:
  * 1. A transcript ends as it says, however the peer's bytes arrive, and its result crosses the threads unchanged.
- * 2. In place of each of the peer's answers, garbage: the script waits for more or fails by the peer's fault. It does not
- *    finish. Nor does it when the reply of a sample answers everything. Against answers that are almost right it may finish, but every error is typed and every end is bounded.
+ * 2. In place of each of the peer's answers, garbage: the script waits for more or fails by the peer's fault. It does
+ *    not finish. Nor does it when the reply of a sample answers everything. Against answers that are almost right it
+ *    may finish, but every error is typed and every end is bounded.
  * 3. No error and no fact contains a secret.
  */
 import assert from 'node:assert/strict'
 import { deserialize, serialize } from 'node:v8'
 import { type Cloneable, IoKernelError } from '@iokernel/core/plugin'
 import { briefly } from '../arrivals.ts'
-import {
-  byteByByte,
-  connectionOf,
-  converse,
-  endOf,
-  type Prepared,
-  playScript,
-  prepare,
-  receiveAll,
-  scriptOf,
-  settingOf,
-  whole,
-} from '../play.ts'
+import { byteByByte, connectionOf, converse, endOf, playScript, prepare, receiveAll, scriptOf, whole } from '../play.ts'
 import { POISON } from '../poison.ts'
 import { type Random, seeded } from '../random.ts'
 import { assertRemote } from '../readings.ts'
@@ -90,7 +79,7 @@ function tlsTest({ test }: Runner, subject: Subject): void {
 
 function playInEveryWay(subject: Subject, transcript: Transcript): void {
   for (const cut of [whole, byteByByte]) {
-    const { outcome } = converse(before(subject, transcript), transcript, cut)
+    const { outcome } = converse(prepare(subject, transcript), transcript, cut)
     if (outcome.kind === 'failed') assertNoSecret(outcome.error, subject.secrets, `the error of ${transcript.name}`)
     if (outcome.kind !== 'finished') continue
     assertNoSecret(outcome.result, subject.secrets, `the result of ${transcript.name}`)
@@ -113,8 +102,8 @@ function playGarbage(subject: Subject, transcript: Transcript, random: Random): 
 }
 
 /**
- * One and the same answer to everything, which the framer takes and no transcript gives. A step may ignore what it is told; the
- * whole of a script may not.
+ * One and the same answer to everything, which the framer takes and no transcript gives. A step may ignore what it is
+ * told; the whole of a script may not.
  */
 function playUnasked(subject: Subject, transcript: Transcript): void {
   const [first] = answersOf(transcript)
@@ -159,7 +148,7 @@ interface Attempt {
 
 /** Plays the steps before `index`, then these answers, one at a time, and then the end of the connection. */
 function playUpTo(subject: Subject, transcript: Transcript, index: number, answers: readonly Buffer[]): Attempt {
-  const driver = before(subject, transcript)
+  const driver = prepare(subject, transcript)
   const script = scriptOf(driver.connection, transcript)
   assert(script !== undefined, `${transcript.name}: the connection has no such script`)
   const { run } = playScript(driver, script, transcript.peer.slice(0, index), whole)
@@ -168,11 +157,6 @@ function playUpTo(subject: Subject, transcript: Transcript, index: number, answe
   const content = run.outcome.kind === 'finished' && !driver.closed
   endOf(driver)
   return { content, error: run.outcome.kind === 'failed' ? run.outcome.error : undefined }
-}
-
-function before(subject: Subject, transcript: Transcript): ReturnType<typeof prepare> {
-  const setting: Prepared = settingOf(transcript)
-  return prepare(subject, transcript.after === undefined ? setting : { ...setting, after: transcript.after })
 }
 
 /** The steps at which the peer answers. */

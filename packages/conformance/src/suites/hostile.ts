@@ -3,11 +3,11 @@
  *
  * Rules:
  * 1. A hostile input of the corpus is refused, wherever it is split, and costs no memory to speak of.
- * 2. Bytes that nobody has looked at (random, spliced from the corpus, one bit changed) give frames, a wait for more, or an
- *    error that lays the fault on the peer: never another error, and the same however they are split.
+ * 2. Bytes that nobody has looked at (random, spliced from the corpus, one bit changed) give frames, a wait for more,
+ *    or an error that lays the fault on the peer: never another error, and the same however they are split.
  *
- * Limits: a framer in an endless loop that reports nothing cannot be stopped from here; the test runner hangs in the test that
- * names the input. The kernel's watchdog is for that.
+ * Limits: a framer in an endless loop that reports nothing cannot be stopped from here; the test runner hangs in the
+ * test that names the input. The kernel's watchdog is for that.
  */
 import assert from 'node:assert/strict'
 import { type IoKernelError, RemoteProtocolError } from '@iokernel/core/plugin'
@@ -20,10 +20,10 @@ import { bytesOf, type Fixture, type HostileInput, type Subject } from '../subje
 
 /** For inputs of at most a few hundred KB: an array or a buffer of the claimed size is larger than this. */
 const MEMORY_BYTES_MAX = 64 << 20
-const RANDOM_STREAMS = 400
+const RANDOM_STREAMS = 256
 const RANDOM_BYTES_MAX = 600
 /** One-bit changes in all, shared among the fixtures; each has at least a few. */
-const CHANGES_MAX = 10_000
+const CHANGES_MAX = 3_000
 const CHANGES_EACH_MIN = 64
 /** Longer fixtures are left to shorter ones of their kind. */
 const CHANGED_BYTES_MAX = 8_192

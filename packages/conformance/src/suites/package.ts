@@ -1,8 +1,8 @@
 /**
  * The package suite: what a kernel and its users can count on before a byte is read.
  *
- * Rules: the manifest file, the two halves and `resolve` are looked at from outside, as npm and the kernel see them. The I/O half
- * touches no socket, clock or file, by its import graph; neither half brings the other along.
+ * Rules: the manifest file, the two halves and `resolve` are looked at from outside, as npm and the kernel see them.
+ * The I/O half touches no socket, clock or file, by its import graph; neither half brings the other along.
  */
 import assert from 'node:assert/strict'
 import { existsSync, readFileSync } from 'node:fs'

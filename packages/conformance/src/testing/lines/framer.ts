@@ -1,8 +1,8 @@
 /**
  * Lines from a peer: `=text` answers, `!code text` is an error, `>key text`, `+key` and `-key` are pushes.
  *
- * Rules: each byte is looked at once. A reply of which more than `PART_BYTES_MIN` are in leaves in parts; a push is kept whole.
- * A request may have several replies: its hint is how many more than one.
+ * Rules: each byte is looked at once. A reply of which more than `PART_BYTES_MIN` are in leaves in parts; a push is
+ * kept whole. A request may have several replies: its hint is how many more than one.
  */
 import { FrameFlag, type FrameSink, RemoteProtocolError } from '@iokernel/core/plugin'
 

@@ -1,0 +1,6 @@
+/** The shelf of broken framers: each is noticed, by the framer suite and by no other. */
+import { test } from 'vitest'
+import { BROKEN_FRAMERS } from './testing/shelf/framers.ts'
+import { assertNoticed } from './testing/shelf/notice.ts'
+
+test.each(BROKEN_FRAMERS.map((one) => [one.name, one] as const))('a framer that %s', (_name, one) => assertNoticed(one))
