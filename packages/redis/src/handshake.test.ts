@@ -168,22 +168,31 @@ describe('handshake', () => {
     expect(run).toThrow(RefusedError)
   })
 
-  it.each(['+OK\r\n', ':1\r\n', '$-1\r\n'])('does not take %j for an answer to HELLO', (reply) => {
-    expect(() =>
-      play(handshake(OPTIONS, NOBODY), [
-        ['>', 'HELLO 3'],
-        ['<', reply],
-      ]),
-    ).toThrow(RemoteProtocolError)
-  })
-
-  it.each(['%0\r\n', '*0\r\n', '%1\r\n+id\r\n+x\r\n', '*1\r\n+odd\r\n'])(
-    'makes do with a HELLO that says little: %j',
+  it.each(['+OK\r\n', ':1\r\n', '$-1\r\n', '%0\r\n', '*0\r\n', '*1\r\n+odd\r\n', '%1\r\n+proto\r\n:2\r\n'])(
+    'does not take %j for an answer to HELLO',
     (reply) => {
-      const facts = play(handshake(OPTIONS, NOBODY), [['>', 'HELLO 3'], ['<', reply], ...SETTLED])
-      expect(facts).toEqual({ resp: 3, version: '', mode: 'unknown', role: 'unknown', id: 0 })
+      expect(() =>
+        play(handshake(OPTIONS, NOBODY), [
+          ['>', 'HELLO 3'],
+          ['<', reply],
+        ]),
+      ).toThrow(RemoteProtocolError)
     },
   )
+
+  it('makes do with a HELLO that says little', () => {
+    const facts = play(handshake(OPTIONS, NOBODY), [
+      ['>', 'HELLO 3'],
+      ['<', '%2\r\n+proto\r\n:3\r\n+id\r\n+x\r\n'],
+      ...SETTLED,
+    ])
+    expect(facts).toEqual({ resp: 3, version: '', mode: 'unknown', role: 'unknown', id: 0 })
+  })
+
+  it('does not take anything but PONG for an answer to PING', () => {
+    const settled = SETTLED.map((line): Line => (line[1] === '+PONG\r\n' ? ['<', '+OK\r\n'] : line))
+    expect(() => play(handshake(OPTIONS, NOBODY), [['>', 'HELLO 3'], ['<', HELLO_3], ...settled])).toThrow('PONG')
+  })
 })
 
 describe('identity', () => {

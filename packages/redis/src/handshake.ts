@@ -78,6 +78,11 @@ export function* answer(): Script<AnyReply> {
   return decodeResp3One(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length), 0, bytes.length, false)
 }
 
+/** A peer that does not know this answer is no Redis, or its answers are shifted. */
+export function assertPong(reply: AnyReply): void {
+  if (reply !== 'PONG') throw new RemoteProtocolError('PING was not answered by PONG')
+}
+
 export function commandBytes(commands: readonly (readonly Argument[])[]): Uint8Array {
   const out = new ByteWriter(256)
   for (const words of commands) writeCommand(out, words)
@@ -139,8 +144,9 @@ function* settle(options: HandshakeOptions): Script<void> {
     if (selected instanceof RedisError) throw refusal(selected, `SELECT ${options.database}`)
   }
   const pong = yield* answer()
+  if (!(pong instanceof RedisError)) return assertPong(pong)
   // An ACL may forbid PING; what the server would say to other commands is then for them to find out.
-  if (pong instanceof RedisError && (PASSING.has(pong.code) || pong.code === 'NOAUTH')) throw refusal(pong, 'PING')
+  if (PASSING.has(pong.code) || pong.code === 'NOAUTH') throw refusal(pong, 'PING')
 }
 
 /** HELLO's reply: a map in RESP3, a flat array in RESP2. */
@@ -153,9 +159,9 @@ function factsOf(reply: AnyReply, asked: 2 | 3): RedisFacts {
   const version = fields.get('version')
   const mode = fields.get('mode')
   const id = fields.get('id')
-  const spoken = fields.get('proto')
+  if (fields.get('proto') !== asked) throw new RemoteProtocolError(`HELLO ${asked} was not answered by proto ${asked}`)
   return {
-    resp: spoken === 2 || spoken === 3 ? spoken : asked,
+    resp: asked,
     version: typeof version === 'string' ? version : '',
     mode: mode === 'standalone' || mode === 'cluster' || mode === 'sentinel' ? mode : 'unknown',
     role: roleOf(fields.get('role')),

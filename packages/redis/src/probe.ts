@@ -13,7 +13,7 @@ import { RemoteError, send } from '@iokernel/core/plugin'
 import { RedisError } from './codec/errors.ts'
 import type { RedisFacts } from './codec/reply.ts'
 import type { AnyReply } from './codec/resp3.ts'
-import { answer, commandBytes, roleOf } from './handshake.ts'
+import { answer, assertPong, commandBytes, roleOf } from './handshake.ts'
 
 export interface ProbeFacts {
   readonly [name: string]: Cloneable
@@ -32,7 +32,8 @@ export function* probe(): Script<ProbeFacts> {
   yield* send(PROBE)
   const pong = yield* answer()
   const role = yield* answer()
-  if (pong instanceof RedisError && pong.code !== 'NOPERM') {
+  if (!(pong instanceof RedisError)) assertPong(pong)
+  else if (pong.code !== 'NOPERM') {
     throw new RemoteError(pong.code, `PING was answered by ${pong.code}`, { sent: 'no' })
   }
   return Array.isArray(role) ? factsOf(role) : UNKNOWN

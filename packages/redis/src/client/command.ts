@@ -107,7 +107,7 @@ export function checkOptions(options: object): void {
     if (!OPTION_NAMES.has(name)) {
       throw new LocalError(
         'ARGUMENT',
-        `'${name}' is no call option (${[...OPTION_NAMES].join(', ')}): a command's own options are words, as documented`,
+        `'${name}' is no call option (${[...OPTION_NAMES].join(', ')}): options of a command are words`,
       )
     }
   }
