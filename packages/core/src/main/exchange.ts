@@ -150,7 +150,7 @@ export class Exchange {
       this.#defer(call, packKind(Submission.Request, flags, target), hint, deadlineMs)
     }
     if (!this.#busy) this.#setBusy(true)
-    this.#poller.begin()
+    this.#poller.begin(this.#slots.waiting === 1)
     return new Promise((resolve, reject) => {
       call.resolve = resolve
       call.reject = reject
@@ -296,7 +296,6 @@ export class Exchange {
       view.start = start
       view.end = start + (words[at] as number)
       if (call.pieces !== undefined) this.#assemble(call, view)
-      this.#poller.replyTook(words[at + WORD_C] as number)
       this.#resolve(call, this.#origins.of(words[at + WORD_A] as number), offset, at)
     }
     this.#slots.free(call)

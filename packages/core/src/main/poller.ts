@@ -19,7 +19,7 @@ export interface PollerHost {
   onRest(): void
 }
 
-/** Share of a new reply time in the moving average. */
+/** Share of a new gap in the moving average. */
 const SMOOTHING = 1 / 8
 /** Added to twice the average: below it, jitter alone would end the polling. */
 const SLACK_US = 20
@@ -30,7 +30,10 @@ export class Poller {
   readonly #host: PollerHost
   #scheduled = false
   #untilMs = 0
-  #replyUs = 0
+  /** When something last came, or the waiting began. */
+  #lastMs = 0
+  /** Time until something comes, a moving average. */
+  #gapUs = 0
   readonly #turn = (): void => this.#look()
 
   constructor(incoming: RingConsumer, pollUsMax: number, host: PollerHost) {
@@ -39,13 +42,9 @@ export class Poller {
     this.#host = host
   }
 
-  /** A reply took this long from its writing to its end. */
-  replyTook(microseconds: number): void {
-    this.#replyUs += (microseconds - this.#replyUs) * SMOOTHING
-  }
-
-  /** A call was made: its reply may be worth looking for. */
-  begin(): void {
+  /** A call was made: its reply may be worth looking for. `first`: nobody waited before. */
+  begin(first: boolean): void {
+    if (first) this.#lastMs = nowMs()
     if (this.#scheduled) return
     const budgetMs = this.#budgetMs()
     if (budgetMs === 0) return
@@ -56,7 +55,7 @@ export class Poller {
 
   /** The ring was drained from outside; `found` something or not. */
   drained(found: boolean): void {
-    if (found) this.#untilMs = nowMs() + this.#budgetMs()
+    if (found) this.#found(nowMs())
     if (!this.#scheduled) this.#rest(found)
   }
 
@@ -64,9 +63,15 @@ export class Poller {
     this.#scheduled = false
     const found = this.#host.take()
     const now = nowMs()
-    if (found) this.#untilMs = now + this.#budgetMs()
+    if (found) this.#found(now)
     if (this.#host.isWaited() && now < this.#untilMs) return this.#schedule()
     this.#rest(found)
+  }
+
+  #found(now: number): void {
+    this.#gapUs += ((now - this.#lastMs) * 1000 - this.#gapUs) * SMOOTHING
+    this.#lastMs = now
+    this.#untilMs = now + this.#budgetMs()
   }
 
   #rest(found: boolean): void {
@@ -81,7 +86,7 @@ export class Poller {
   }
 
   #budgetMs(): number {
-    const budgetUs = 2 * this.#replyUs + SLACK_US
+    const budgetUs = 2 * this.#gapUs + SLACK_US
     return budgetUs <= this.#pollUsMax ? budgetUs / 1000 : 0
   }
 }
