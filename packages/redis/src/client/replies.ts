@@ -71,9 +71,6 @@ export const added: ReplyKind = {
   convert: (value) => (typeof value === 'number' ? value : doubleValue(value)),
 }
 
-/** The key and what was taken from it: BLPOP. */
-export const keyed: ReplyKind = { convert: (value) => value }
-
 /** The key, the member and its score, or null: BZPOPMIN. */
 export const keyedScore: ReplyKind = {
   convert: (value) => {
