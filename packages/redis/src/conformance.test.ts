@@ -62,7 +62,10 @@ const subject: Subject<RedisIo> = {
       options: PLAIN,
       after: { ...greeting(3), purpose: 'push' },
       keys: ['s:a', 's:b', 't:k'],
-      bytes: `>3\r\n${bulk('subscribe')}${bulk('a')}:1\r\n-NOPERM no\r\n+OK\r\n>3\r\n${bulk('message')}${bulk('a')}${bulk('x')}`,
+      bytes: [
+        `>3\r\n${bulk('subscribe')}${bulk('a')}:1\r\n-NOPERM no\r\n+OK\r\n`,
+        `>3\r\n${bulk('message')}${bulk('a')}${bulk('x')}`,
+      ].join(''),
       expected: [
         { push: `>3\r\n${bulk('subscribe')}${bulk('a')}:1\r\n`, route: { key: 's:a', kind: 'confirmed' } },
         { stray: '-NOPERM no\r\n', flags: 5 },
