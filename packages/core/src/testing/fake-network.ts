@@ -11,7 +11,7 @@ import type { TlsOptions } from '../plugin/protocol.ts'
 import type { Random } from './random.ts'
 
 interface Clock {
-  after(delayMs: number, action: () => void): unknown
+  read(delayMs: number, action: () => void): void
   nowMs(): number
 }
 
@@ -82,7 +82,7 @@ export class FakeNetwork {
     const extraMs = this.#random.chance(delay) ? this.#random.unit() * delayMsMax : 0
     const atMs = Math.max(line.freeAtMs, this.#clock.nowMs() + this.latencyMs + extraMs)
     line.freeAtMs = atMs
-    this.#clock.after(Math.max(0, atMs - this.#clock.nowMs()), action)
+    this.#clock.read(Math.max(0, atMs - this.#clock.nowMs()), action)
   }
 
   breaks(): boolean {

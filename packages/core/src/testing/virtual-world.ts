@@ -12,6 +12,8 @@ interface Event {
   readonly atMs: number
   readonly sequence: number
   readonly action: () => void
+  /** Comes from a socket and not from a timer. */
+  readonly isRead: boolean
   cancelled: boolean
 }
 
@@ -42,7 +44,16 @@ export class VirtualWorld implements IoEnvironment {
   }
 
   after(delayMs: number, action: () => void): Timer {
-    const event: Event = { atMs: this.#nowMs + delayMs, sequence: this.#sequence++, action, cancelled: false }
+    return this.#add(delayMs, action, false)
+  }
+
+  /** For the network: a read, which the event loop gets to after its timers. */
+  read(delayMs: number, action: () => void): void {
+    this.#add(delayMs, action, true)
+  }
+
+  #add(delayMs: number, action: () => void, isRead: boolean): Timer {
+    const event: Event = { atMs: this.#nowMs + delayMs, sequence: this.#sequence++, action, isRead, cancelled: false }
     let at = this.#events.length
     while (at > 0 && (this.#events[at - 1] as Event).atMs > event.atMs) at--
     this.#events.splice(at, 0, event)
@@ -93,7 +104,22 @@ export class VirtualWorld implements IoEnvironment {
     this.#nowMs = untilMs
   }
 
-  /** The thread stood still: nothing happens, but it is later. */
+  /**
+   * The thread stood still for so long; then one turn of the event loop: the timers that are due, the reads that have come, the
+   * check phase.
+   */
+  lateTurn(ms: number): void {
+    this.#nowMs += ms
+    const due = this.#events.filter(({ atMs }) => atMs <= this.#nowMs)
+    this.#events = this.#events.filter(({ atMs }) => atMs > this.#nowMs)
+    const reads = due.filter(({ isRead }) => isRead)
+    const timers = due.filter(({ isRead }) => !isRead)
+    this.turn(() => {
+      for (const event of [...timers, ...reads]) if (!event.cancelled) event.action()
+    })
+  }
+
+  /** Nothing happens, but it is later. */
   skip(ms: number): void {
     this.#nowMs += ms
   }
