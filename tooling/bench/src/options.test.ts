@@ -1,0 +1,52 @@
+/** The command line. */
+import { describe, expect, test } from 'vitest'
+import { parseOptions } from './options.ts'
+import { SUITES } from './suites/table.ts'
+
+const parse = (line: string): ReturnType<typeof parseOptions> => parseOptions(line.split(' ').filter(Boolean), SUITES)
+
+test('redis alone is everything that was promised', () => {
+  const { cells, subjects, rounds } = parse('redis')
+  expect(rounds).toBeGreaterThanOrEqual(5)
+  expect(subjects.map(({ name }) => name)).toEqual([
+    'iokernel',
+    'iokernel inline',
+    'ioredis',
+    'ioredis auto-pipelining',
+    'node-redis',
+    'valkey-glide',
+    'redis-benchmark -P 1',
+    'redis-benchmark -P 50',
+  ])
+  const sizes = [...new Set(cells.map(({ operation, bytes }) => `${operation} ${bytes}`))]
+  expect(sizes).toEqual(['get 64', 'get 16384', 'get 1048576', 'set 64'])
+  expect([...new Set(cells.map(({ inFlight }) => inFlight))]).toEqual([1, 10, 50, 500])
+  expect(cells).toHaveLength(16)
+})
+
+test('every option narrows the run', () => {
+  const options = parse(
+    'redis --quick --rounds 7 --operations set --bytes 64,128 --in-flight 3 --subjects ioredis,iokernel --seed 5 --json x',
+  )
+  expect(options).toMatchObject({ rounds: 7, seed: 5, jsonPath: 'x' })
+  expect(options.cells).toEqual([
+    { operation: 'set', bytes: 64, inFlight: 3 },
+    { operation: 'set', bytes: 128, inFlight: 3 },
+  ])
+  expect(options.subjects.map(({ name }) => name)).toEqual(['ioredis', 'iokernel'])
+})
+
+describe('what it does not know is an error that says what there is', () => {
+  test.each([
+    ['', 'Which suite'],
+    ['mongo', "no suite 'mongo'"],
+    ['redis --fast yes', "Unknown option '--fast'"],
+    ['redis --json', '--json needs a value'],
+    ['redis --rounds 0', '--rounds takes whole numbers'],
+    ['redis --bytes 64,x', '--bytes takes whole numbers'],
+    ['redis --operations del', "no operation 'del'"],
+    ['redis --subjects jedis', "no subject 'jedis' in redis: iokernel"],
+  ])('%s', (line, message) => {
+    expect(() => parse(line)).toThrow(message)
+  })
+})
