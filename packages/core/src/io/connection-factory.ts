@@ -11,7 +11,8 @@ import type { Connection, IoProtocol, Place } from '../plugin/connection.ts'
 import type { Endpoint } from '../plugin/discovery.ts'
 import type { IoKernelError } from '../plugin/errors.ts'
 import type { Attachment } from './attachment.ts'
-import { type ConnectionOwner, type ConnectionServices, LiveConnection, type Purpose } from './live-connection.ts'
+import type { ConnectionOwner, ConnectionServices, Purpose } from './connection-owner.ts'
+import { LiveConnection } from './live-connection.ts'
 
 export interface FactoryServices extends ConnectionServices {
   nextConnectionId(): number

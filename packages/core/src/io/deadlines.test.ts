@@ -1,4 +1,7 @@
-/** The wheel of deadlines: never early, at most a tick late, each once, however far away, whatever is taken off meanwhile. */
+/**
+ * The wheel of deadlines: never early, at most a tick late, each once, however far away, whatever is taken off
+ * meanwhile.
+ */
 import { describe, expect, test } from 'vitest'
 import { withSeed } from '../testing/random.ts'
 import { Call } from './call.ts'

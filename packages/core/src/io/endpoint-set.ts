@@ -48,9 +48,14 @@ export class EndpointSet {
     })
   }
 
-  /** The first address that may be tried now, and is not among `except`. */
+  /** Of the addresses that may be tried now and are not among `except`, the first that has failed least. */
   pick(nowMs: number, except: ReadonlySet<string>): Endpoint | undefined {
-    return this.#members.find(({ endpoint, retryAtMs }) => retryAtMs <= nowMs && !except.has(endpoint.id))?.endpoint
+    let best: Member | undefined
+    for (const member of this.#members) {
+      if (member.retryAtMs > nowMs || except.has(member.endpoint.id)) continue
+      if (best === undefined || member.backoff.failures < best.backoff.failures) best = member
+    }
+    return best?.endpoint
   }
 
   /** When `pick` will have an answer again. Undefined when there is nobody to wait for. */

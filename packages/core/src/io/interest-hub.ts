@@ -20,7 +20,8 @@ import { describeError, type IoKernelError, LocalError, RemoteError } from '../p
 import type { UpstreamLimits } from '../shared/limits.ts'
 import type { Attachment } from './attachment.ts'
 import type { OpenedConnection } from './connection-factory.ts'
-import type { ConnectionOwner, LiveConnection } from './live-connection.ts'
+import type { ConnectionOwner } from './connection-owner.ts'
+import type { LiveConnection } from './live-connection.ts'
 
 export interface InterestHost {
   readonly limits: UpstreamLimits

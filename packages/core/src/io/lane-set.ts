@@ -13,9 +13,10 @@ import type { Endpoint } from '../plugin/discovery.ts'
 import { type IoKernelError, LocalError, RefusedError } from '../plugin/errors.ts'
 import type { UpstreamLimits } from '../shared/limits.ts'
 import type { Call } from './call.ts'
+import type { ConnectionOwner } from './connection-owner.ts'
 import { EndpointSet } from './endpoint-set.ts'
 import type { IoEnvironment, Timer } from './environment.ts'
-import type { ConnectionOwner, LiveConnection } from './live-connection.ts'
+import type { LiveConnection } from './live-connection.ts'
 import { Choice, type Scheduler } from './scheduler.ts'
 
 export interface LaneHost {
@@ -126,11 +127,14 @@ export class LaneSet implements ConnectionOwner {
     if (wasOpening) {
       this.noteFailure(connection, error)
       this.#host.onTrouble(error.message)
-      this.ensure()
+      if (this.#opening.size > 0) this.#tryBesideSoon()
+      else this.ensure()
     } else if (wasLane) {
       this.#lost(connection)
       this.#host.onTrouble(error.message)
     }
+    // Calls that were taken back may go to a lane that is there.
+    if (this.#lanes.length > 0) this.#host.onRoom()
   }
 
   onProgress(): void {
@@ -168,8 +172,12 @@ export class LaneSet implements ConnectionOwner {
         return this.#tryLater()
       }
       this.#opening.add(this.#host.open(endpoint, this))
-      this.#at(this.#host.environment.nowMs() + ATTEMPT_DELAY_MS, () => this.#tryBeside())
+      this.#tryBesideSoon()
     })
+  }
+
+  #tryBesideSoon(): void {
+    this.#at(this.#host.environment.nowMs() + ATTEMPT_DELAY_MS, () => this.#tryBeside())
   }
 
   /** The attempt under way is slow: another address runs beside it, if there is one. */

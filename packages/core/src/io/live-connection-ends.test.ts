@@ -1,6 +1,7 @@
 /**
- * How a connection ends, and what may go wrong before: whatever the plugin throws and wherever it is destroyed, `onClosed` comes exactly once, every
- * call is settled, and nothing is answered or written afterwards. Limits, draining, memory, TLS.
+ * How a connection ends, and what may go wrong before: whatever the plugin throws and wherever it is destroyed,
+ * `onClosed` comes exactly once, every call is settled, and nothing is answered or written afterwards. Limits,
+ * draining, memory, TLS.
  */
 import { describe, expect, test } from 'vitest'
 import { FrameFlag } from '../plugin/connection.ts'
@@ -9,7 +10,7 @@ import { frame, read, send, upgradeTls } from '../plugin/script.ts'
 import { Bench, type BenchOptions } from '../testing/connection-bench.ts'
 import type { Tagged } from '../testing/tagged.ts'
 import { tagged } from '../testing/tagged.ts'
-import type { ConnectionOwner } from './live-connection.ts'
+import type { ConnectionOwner } from './connection-owner.ts'
 
 const { Final, Push, Close } = FrameFlag
 const ERROR = FrameFlag.Error

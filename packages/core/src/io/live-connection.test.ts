@@ -1,6 +1,6 @@
 /**
- * One connection: replies reach their callers in order however the bytes are cut, tombstones keep their place, pushes may lie anywhere, and
- * nobody is ever answered by bytes that were not meant for him.
+ * One connection: replies reach their callers in order however the bytes are cut, tombstones keep their place, pushes
+ * may lie anywhere, and nobody is ever answered by bytes that were not meant for him.
  */
 import { describe, expect, test } from 'vitest'
 import { FrameFlag } from '../plugin/connection.ts'

@@ -17,11 +17,10 @@ import type { Cloneable } from '../plugin/cloneable.ts'
 import { type Connection, FrameFlag, type Verdict } from '../plugin/connection.ts'
 import type { Endpoint } from '../plugin/discovery.ts'
 import { describeError, IoKernelError, LocalError, RemoteError, RemoteProtocolError } from '../plugin/errors.ts'
-import type { TlsOptions } from '../plugin/protocol.ts'
 import type { Script } from '../plugin/script.ts'
 import { assert } from '../shared/assert.ts'
-import type { UpstreamLimits } from '../shared/limits.ts'
 import { type Call, type CallList, CallState } from './call.ts'
+import type { ConnectionOwner, ConnectionServices, ConnectionSettings, Phase, Purpose } from './connection-owner.ts'
 import type { IoEnvironment, Timer } from './environment.ts'
 import { Outgoing } from './outgoing.ts'
 import { ReceiveBuffer } from './receive-buffer.ts'
@@ -30,44 +29,6 @@ import type { Chunk, RequestStore } from './request-store.ts'
 import { ScriptRunner } from './script-runner.ts'
 import type { Settlement } from './settlement.ts'
 import type { Transport } from './transport.ts'
-
-export type Purpose = 'lane' | 'session' | 'push' | 'monitor'
-export type Phase = 'opening' | 'scripting' | 'ready' | 'draining' | 'closed'
-
-export interface ConnectionSettings {
-  readonly id: number
-  readonly purpose: Purpose
-  readonly endpoint: Endpoint
-  /** The name the application wrote: for certificates and SNI. */
-  readonly host: string
-  readonly tls: TlsOptions | undefined
-  readonly authority: string
-  readonly limits: UpstreamLimits
-  readonly protocol: Connection
-}
-
-export interface ConnectionOwner {
-  onReady(connection: LiveConnection): void
-  /** It takes no more calls, and closes when those it has are answered: a replacement may be opened now. */
-  onRetiring?(connection: LiveConnection): void
-  onClosed(connection: LiveConnection, error: IoKernelError): void
-  /** Something was answered: there is room, or the connection has become idle. */
-  onProgress(connection: LiveConnection): void
-  onPush(connection: LiveConnection, bytes: Buffer, start: number, end: number): void
-  /** A frame that answers no call, on a push connection. */
-  onStray(connection: LiveConnection, bytes: Buffer, start: number, end: number, flags: number): void
-  /** The peer says it did nothing for this call. True when the owner took it to send it again. */
-  onNotExecuted(connection: LiveConnection, call: Call): boolean
-}
-
-/** What every connection of the kernel shares. */
-export interface ConnectionServices {
-  readonly environment: IoEnvironment
-  readonly store: RequestStore
-  readonly settlement: Settlement
-  /** Registers for `flush` at the end of the turn. */
-  flushLater(connection: LiveConnection): void
-}
 
 /** Bytes of handshake frames a script may leave unread: certificates and parameters fit many times over. */
 const SCRIPT_BYTES_MAX = 1 << 20
@@ -93,6 +54,7 @@ export class LiveConnection implements MatcherHost {
   readonly #matcher: ReplyMatcher
   #timer: Timer | undefined
   #scanning = false
+  #upgradeAfterScan: ((certificate: Uint8Array) => void) | undefined
   readonly #outgoing: Outgoing
   #closeReason: IoKernelError | undefined
   #retiring = false
@@ -105,7 +67,7 @@ export class LiveConnection implements MatcherHost {
     this.#owner = owner
     this.#services = services
     this.#protocol = settings.protocol
-    this.#outgoing = new Outgoing(services.store, settings.limits.requestBytesMax)
+    this.#outgoing = new Outgoing(services.store)
     this.#matcher = new ReplyMatcher(this, this.#receive, services.settlement, correlated)
     const { environment } = services
     this.lastHeardMs = environment.nowMs()
@@ -179,7 +141,7 @@ export class LiveConnection implements MatcherHost {
 
   /** Bytes of the owner's own (subscriptions). */
   write(write: (protocol: Connection, out: ByteWriter) => void): void {
-    this.#guard(() => write(this.#protocol, this.#outgoing.writer))
+    this.#guard(() => write(this.#protocol, this.#outgoing.writerFor(this.#settings.limits.requestBytesMax)))
     this.#services.flushLater(this)
   }
 
@@ -237,7 +199,7 @@ export class LiveConnection implements MatcherHost {
     this.#closeReason ??= reason
     this.phase = 'closed'
     this.#timer?.cancel()
-    this.#matcher.script = undefined
+    this.#matcher.close()
     this.#outgoing.drop()
     this.#transport.destroy()
     // The owner is told at once; the transport's own `onClosed` comes later and finds the phase closed.
@@ -336,6 +298,9 @@ export class LiveConnection implements MatcherHost {
       this.destroy(this.#fromPlugin(error))
     }
     this.#scanning = false
+    const upgraded = this.#upgradeAfterScan
+    this.#upgradeAfterScan = undefined
+    if (upgraded !== undefined && !this.isClosed) this.#upgrade(upgraded)
   }
 
   /** True when there is reason to look again. */
@@ -365,10 +330,16 @@ export class LiveConnection implements MatcherHost {
         this.#place(),
       )
     }
-    return false
+    // A script may have gone from frames to raw bytes, and those may be here.
+    return receive.length > 0 && (this.#matcher.script?.rawWanted ?? 0) > 0
   }
 
   #upgrade(upgraded: (certificate: Uint8Array) => void): void {
+    // The frame that led here is not consumed before the framer returns.
+    if (this.#scanning) {
+      this.#upgradeAfterScan = upgraded
+      return
+    }
     const { tls, host } = this.#settings
     if (this.#receive.length > 0) {
       return this.destroy(
@@ -402,7 +373,7 @@ export class LiveConnection implements MatcherHost {
   /** False when the plugin could not write the request: that call fails, and nothing of it is sent. */
   #submitThrough(call: Call, nowMs: number): boolean {
     const payload = (call.chunk as Chunk).bytes.subarray(call.offset, call.offset + call.length)
-    const out = this.#outgoing.writer
+    const out = this.#outgoing.writerFor(this.#settings.limits.requestBytesMax)
     const before = out.length
     try {
       this.#protocol.submit?.(payload, call.hint, this.#matcher.wireIdFor(call), out)

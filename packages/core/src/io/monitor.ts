@@ -14,8 +14,9 @@ import type { Endpoint } from '../plugin/discovery.ts'
 import { type IoKernelError, LocalError } from '../plugin/errors.ts'
 import type { UpstreamLimits } from '../shared/limits.ts'
 import type { OpenedConnection } from './connection-factory.ts'
+import type { ConnectionOwner } from './connection-owner.ts'
 import type { IoEnvironment, Timer } from './environment.ts'
-import type { ConnectionOwner, LiveConnection } from './live-connection.ts'
+import type { LiveConnection } from './live-connection.ts'
 
 export interface MonitorHost {
   readonly environment: IoEnvironment

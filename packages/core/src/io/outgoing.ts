@@ -17,7 +17,6 @@ interface Range {
 
 export class Outgoing {
   readonly #store: RequestStore
-  readonly #writerBytesMax: number
   #ranges: Range[] = []
   /** The range that grows. */
   #chunk: Chunk | undefined
@@ -26,9 +25,8 @@ export class Outgoing {
   #bytes = 0
   #writer: ByteWriter | undefined
 
-  constructor(store: RequestStore, writerBytesMax: number) {
+  constructor(store: RequestStore) {
     this.#store = store
-    this.#writerBytesMax = writerBytesMax
   }
 
   /** Bytes gathered and not handed to the transport. */
@@ -36,9 +34,10 @@ export class Outgoing {
     return this.#bytes + (this.#writer?.length ?? 0)
   }
 
-  /** For bytes that are not in the store. */
-  get writer(): ByteWriter {
-    this.#writer ??= new ByteWriter(1024, this.#writerBytesMax)
+  /** For bytes that are not in the store: what one request adds may be `bytesMax` long, whatever lies before it. */
+  writerFor(bytesMax: number): ByteWriter {
+    this.#writer ??= new ByteWriter(1024)
+    this.#writer.lengthMax = this.#writer.length + bytesMax
     return this.#writer
   }
 

@@ -1,4 +1,7 @@
-/** The receive buffer against plain concatenation: nothing lost, room as promised, growth by what arrived, and smaller again afterwards. */
+/**
+ * The receive buffer against plain concatenation: nothing lost, room as promised, growth by what arrived, and smaller
+ * again afterwards.
+ */
 import { describe, expect, test } from 'vitest'
 import { type Random, withSeed } from '../testing/random.ts'
 import { READ_BYTES, ReceiveBuffer } from './receive-buffer.ts'

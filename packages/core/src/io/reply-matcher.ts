@@ -72,6 +72,13 @@ export class ReplyMatcher implements FrameSink {
     return this.#wireId
   }
 
+  /** The connection is closed: what the framer may still report of this read belongs to nobody. */
+  close(): void {
+    this.script = undefined
+    this.#byWireId?.clear()
+    this.#runEnd = -1
+  }
+
   /** The call was never written after all. */
   forget(call: Call): void {
     for (const [wireId, each] of this.#byWireId ?? []) if (each === call) this.#byWireId?.delete(wireId)
@@ -101,15 +108,14 @@ export class ReplyMatcher implements FrameSink {
     if (this.#runEnd === start && this.#runCall === call) from = this.#runStart
     else if (this.#runEnd !== -1) this.#passRun()
     this.#runEnd = -1
-    if (call.replyBytes + end - from > this.#host.replyBytesMax) return this.#refuse(call, wireId)
-    if (flags === FrameFlag.Final) {
+    const tooLarge = call.replyBytes + end - from > this.#host.replyBytesMax
+    if (wireId !== undefined) this.#byWireId?.delete(wireId)
+    if (flags === FrameFlag.Final && !tooLarge) {
       this.unanswered.remove(call)
-      if (wireId !== undefined) this.#byWireId?.delete(wireId)
       this.#settlement.reply(call, this.#host.id, this.#receive.bytes, from, end, this.nowMs)
       return
     }
-    if (wireId !== undefined) this.#byWireId?.delete(wireId)
-    this.#answerFlagged(call, from, start, end, flags)
+    this.#answerFlagged(call, from, start, end, flags, tooLarge)
   }
 
   expect(_length: number): void {
@@ -127,14 +133,17 @@ export class ReplyMatcher implements FrameSink {
     if (this.#runEnd !== -1) this.#passRun()
   }
 
-  #answerFlagged(call: Call, from: number, start: number, end: number, flags: number): void {
+  #answerFlagged(call: Call, from: number, start: number, end: number, flags: number, tooLarge: boolean): void {
     const host = this.#host
     const bytes = this.#receive.bytes
     if ((flags & FrameFlag.Dirty) !== 0) host.onDirty()
     const verdict = (flags & FrameFlag.Error) === 0 ? 'call' : host.classify(bytes, start, end)
     const whole = from === start && call.replyBytes === 0
+    // Not before `classify`: if that throws, the call is the connection's to end.
     this.unanswered.remove(call)
-    if (verdict !== 'not-executed' || !whole || !host.onNotExecuted(call)) {
+    if (tooLarge) {
+      this.#settlement.fail(call, describeError(host.replyTooLarge()), this.nowMs)
+    } else if (verdict !== 'not-executed' || !whole || !host.onNotExecuted(call)) {
       this.#settlement.reply(call, host.id, bytes, from, end, this.nowMs)
     }
     if (verdict !== 'call') host.onVerdict(verdict)
@@ -154,13 +163,6 @@ export class ReplyMatcher implements FrameSink {
       this.#runCall = call
     }
     this.#runEnd = end
-  }
-
-  /** The last frame of a reply that is too large as a whole. */
-  #refuse(call: Call, wireId: number | undefined): void {
-    this.unanswered.remove(call)
-    if (wireId !== undefined) this.#byWireId?.delete(wireId)
-    this.#settlement.fail(call, describeError(this.#host.replyTooLarge()), this.nowMs)
   }
 
   #passRun(): void {

@@ -1,6 +1,6 @@
 /**
- * Connections that are lent: one borrower at a time, reset before the next, limited and queued with a deadline, never given on with something
- * unanswered. The rules of `session-pool.ts`, over the channel and in a virtual world.
+ * Connections that are lent: one borrower at a time, reset before the next, limited and queued with a deadline, never
+ * given on with something unanswered. The rules of `session-pool.ts`, over the channel and in a virtual world.
  */
 import { describe, expect, test } from 'vitest'
 import type { FakePeer } from '../testing/fake-network.ts'
@@ -279,3 +279,20 @@ test('whatever sessions and calls do, no connection has two borrowers and none i
     }
   })
 }, 60_000)
+
+test('a peer that lets sessions in and closes them at once is not dialled in a hot loop', async () => {
+  const bench = await opened()
+  bench.world.network.latencyMs = 0.1
+  bench.world.network.listen(
+    'a:1',
+    linePeer((text, peer) => {
+      if (text.startsWith('hello')) peer.reset()
+      return text
+    }),
+  )
+  const before = bench.world.network.dialled.length
+  const call = bench.app.call('alone', { exclusive: true, deadlineMs: 5_000 })
+  await bench.run(6_000)
+  await call
+  expect(bench.world.network.dialled.length - before).toBeLessThan(80)
+})

@@ -17,8 +17,9 @@ import type { UpstreamLimits } from '../shared/limits.ts'
 import type { Attachment } from './attachment.ts'
 import { type Call, CallList, CallState } from './call.ts'
 import type { OpenedConnection } from './connection-factory.ts'
+import type { ConnectionOwner } from './connection-owner.ts'
 import type { IoEnvironment, Timer } from './environment.ts'
-import type { ConnectionOwner, LiveConnection } from './live-connection.ts'
+import type { LiveConnection } from './live-connection.ts'
 import type { Settlement } from './settlement.ts'
 
 export interface SessionHost {
@@ -64,6 +65,7 @@ export class SessionPool implements ConnectionOwner {
   readonly #host: SessionHost
   readonly #connections = new Map<LiveConnection, Borrowed>()
   readonly #opening = new Set<LiveConnection>()
+  readonly #resetting = new Set<LiveConnection>()
   #idle: LiveConnection[] = []
   readonly #waitingCalls = new CallList()
   #waitingSessions: Session[] = []
@@ -131,7 +133,11 @@ export class SessionPool implements ConnectionOwner {
         continue
       }
       const waiting = this.#waitingCalls.count + this.#waitingSessions.length
-      if (this.#opening.size >= waiting || this.#connections.size >= this.#host.limits.sessionsMax) return
+      if (
+        this.#opening.size + this.#resetting.size >= waiting ||
+        this.#connections.size >= this.#host.limits.sessionsMax
+      )
+        return
       const endpoint = this.#host.endpoint()
       if (endpoint === undefined) return
       const opened = this.#host.open(endpoint, this)
@@ -170,6 +176,7 @@ export class SessionPool implements ConnectionOwner {
 
   onReady(connection: LiveConnection): void {
     this.#opening.delete(connection)
+    this.#resetting.delete(connection)
     this.#idle.push(connection)
     this.pump()
     this.#trimIdle()
@@ -198,6 +205,7 @@ export class SessionPool implements ConnectionOwner {
   onClosed(connection: LiveConnection, error: IoKernelError): void {
     const borrowed = this.#connections.get(connection)
     this.#connections.delete(connection)
+    this.#resetting.delete(connection)
     this.#idle = this.#idle.filter((each) => each !== connection)
     const nowMs = this.#host.environment.nowMs()
     failUnanswered(connection, error, this.#host.settlement, nowMs)
@@ -231,6 +239,7 @@ export class SessionPool implements ConnectionOwner {
     borrowed.session = undefined
     const script = borrowed.protocol.reset?.()
     if (script === undefined) return connection.destroy(GIVEN_BACK)
+    this.#resetting.add(connection)
     connection.run(script, this.#host.limits.handshakeTimeoutMs, () => {
       connection.dirty = false
       this.onReady(connection)

@@ -1,6 +1,6 @@
 /**
- * The small sans-clock parts of the I/O side: back-off, retry budget, address set, scheduler, call lists, the line about troubles,
- * credentials. Each rule of their headers.
+ * The small sans-clock parts of the I/O side: back-off, retry budget, address set, scheduler, call lists, the line
+ * about troubles, credentials. Each rule of their headers.
  */
 import { describe, expect, test } from 'vitest'
 import type { Endpoint } from '../plugin/discovery.ts'

@@ -1,6 +1,6 @@
 /**
- * An upstream with nobody to ask: what waits, what fails at once, what is bounded, and what people are told. And the end: `disconnect` lets what is in
- * flight finish. In a virtual world.
+ * An upstream with nobody to ask: what waits, what fails at once, what is bounded, and what people are told. And the
+ * end: `disconnect` lets what is in flight finish. In a virtual world.
  */
 import { describe, expect, test } from 'vitest'
 import { type BenchOutcome, type BenchUpstream, KernelBench } from '../testing/kernel-bench.ts'

@@ -1,6 +1,6 @@
 /**
- * An upstream in a virtual world: what happens to calls when lanes die, names move, addresses are dead, queues are full and peers refuse. The
- * rules of `upstream.ts` and `lane-set.ts`, and the table of what is promised about calls.
+ * An upstream in a virtual world: what happens to calls when lanes die, names move, addresses are dead, queues are full
+ * and peers refuse. The rules of `upstream.ts` and `lane-set.ts`, and the table of what is promised about calls.
  */
 import { describe, expect, test } from 'vitest'
 import { type BenchOutcome, type BenchUpstream, KernelBench } from '../testing/kernel-bench.ts'

@@ -1,6 +1,7 @@
 /**
- * Both ends of a channel as a pair: what is in the ring beats an abort, a full ring is back-pressure and never loss, every call settles exactly
- * once, slots are reused only after the final record, whatever the sizes and whatever the order of the two threads' turns.
+ * Both ends of a channel as a pair: what is in the ring beats an abort, a full ring is back-pressure and never loss,
+ * every call settles exactly once, slots are reused only after the final record, whatever the sizes and whatever the
+ * order of the two threads' turns.
  */
 import { afterEach, describe, expect, test } from 'vitest'
 import { Completion, packKind, WORD_CALL, WORD_KIND } from '../channel/records.ts'

@@ -1,6 +1,7 @@
 /**
- * The whole channel as a model test: an application that calls, cancels and is busy; an I/O side that answers, fails, expires and is busy; in every
- * order of their turns that a seed produces. Every call settles exactly once, with its own answer; requests arrive in order; nothing is left.
+ * The whole channel as a model test: an application that calls, cancels and is busy; an I/O side that answers, fails,
+ * expires and is busy; in every order of their turns that a seed produces. Every call settles exactly once, with its
+ * own answer; requests arrive in order; nothing is left.
  */
 import { expect, test } from 'vitest'
 import { type Call, CallState } from '../io/call.ts'

@@ -1,6 +1,6 @@
 /**
- * Requests that wait because the ring is full: their order, their limit, their deadlines, and that one of them can be taken back without
- * taking anything else with it.
+ * Requests that wait because the ring is full: their order, their limit, their deadlines, and that one of them can be
+ * taken back without taking anything else with it.
  */
 import { afterEach, describe, expect, test } from 'vitest'
 import { slotOf } from '../channel/records.ts'
