@@ -1,4 +1,4 @@
-/** Closed and open loops: what they count, and that a wrong answer ends them. The open loop under a clock of our own. */
+/** Closed and open loops: what they count, and that a wrong answer ends them. */
 import { describe, expect, test } from 'vitest'
 import { closedLoop } from './closed-loop.ts'
 import { cpuSince, cpuTimes } from './cpu.ts'

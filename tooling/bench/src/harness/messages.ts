@@ -1,5 +1,6 @@
 /**
- * What the bench and a subject's process say to each other over IPC: one request at a time, one answer each. Types only.
+ * What the bench and a subject's process say to each other over IPC: one request at a time, one answer each. Types
+ * only.
  */
 export type SubjectRequest =
   | { readonly do: 'open'; readonly subject: string; readonly url: string }

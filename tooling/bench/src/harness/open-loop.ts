@@ -4,7 +4,8 @@
  * and that shows; a closed loop would have left them out (coordinated omission).
  *
  * Theory of operation: every millisecond `ratePerSecond / 1000` calls are due at once, because Node's timers know no
- * shorter time; a loop that spins instead would take the processor away from what it measures. The clock is an argument.
+ * shorter time; a loop that spins instead would take the processor away from what it measures. The clock is an
+ * argument.
  */
 import { assertRight, type Operation } from './operation.ts'
 import type { Samples } from './samples.ts'

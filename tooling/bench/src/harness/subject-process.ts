@@ -4,7 +4,8 @@
  * Rules: it does what it is told over IPC, one thing at a time, and ends when its parent does. Garbage of one round is
  * collected before the next begins. Nothing of the bench's other subjects is loaded.
  */
-import { openSubject } from '../subjects/table.ts'
+import type { Subject, SubjectClient } from '../subjects/subject.ts'
+import { loadSubject } from '../subjects/table.ts'
 import { closedLoop } from './closed-loop.ts'
 import { cpuSince, cpuTimes } from './cpu.ts'
 import type { Measured, Rest, SubjectAnswer, SubjectRequest } from './messages.ts'
@@ -14,7 +15,7 @@ import { Samples } from './samples.ts'
 import { percentile } from './statistics.ts'
 
 const samples = new Samples()
-let client: Awaited<ReturnType<typeof openSubject>> | undefined
+let client: SubjectClient | undefined
 let operation: Operation | undefined
 
 process.on('message', (request: SubjectRequest) => {
@@ -43,16 +44,16 @@ async function carryOut(request: SubjectRequest): Promise<SubjectAnswer> {
   }
 }
 
-async function open(subject: string, url: string): Promise<SubjectAnswer> {
+/** What does not load cannot take part; what loads and does not connect has failed. */
+async function open(name: string, url: string): Promise<SubjectAnswer> {
+  let connect: Subject
   try {
-    client = await openSubject(subject, url)
-    return { did: 'open' }
+    connect = await loadSubject(name)
   } catch (error) {
-    const { code } = error as { code?: string }
-    const isAbsent = code === 'ERR_MODULE_NOT_FOUND' || code === 'MODULE_NOT_FOUND' || code === 'ERR_DLOPEN_FAILED'
-    if (isAbsent) return { did: 'skip', reason: `its package does not load here: ${reasonOf(error)}` }
-    throw error
+    return { did: 'skip', reason: `it does not load here: ${reasonOf(error)}` }
   }
+  client = await connect(url)
+  return { did: 'open' }
 }
 
 async function measure(

@@ -96,7 +96,7 @@ interface Finished {
 }
 
 async function run(args: readonly string[]): Promise<Finished> {
-  const child = spawn('redis-benchmark', args, { stdio: ['ignore', 'pipe', 'pipe'] })
+  const child = spawn(PROGRAM, args, { stdio: ['ignore', 'pipe', 'pipe'] })
   let output = ''
   let complaints = ''
   child.stdout.on('data', (piece) => {
@@ -134,6 +134,7 @@ function rssBytesOf(pid: number): number | undefined {
   }
 }
 
+const PROGRAM = 'redis-benchmark'
 const LOOK_INTERVAL_MS = 20
 /** The first run finds the rate: 20 000 small requests, or 64 MB. */
 const CALIBRATION_BYTES_MAX = 64 << 20

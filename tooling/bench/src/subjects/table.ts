@@ -1,13 +1,13 @@
 /**
  * Subjects by name. Each is imported only in the process that measures it.
  */
-import type { Subject, SubjectClient } from './subject.ts'
+import type { Subject } from './subject.ts'
 
-export async function openSubject(name: string, url: string): Promise<SubjectClient> {
+/** Rejects when the subject's package is not here, or does not load on this machine. */
+export async function loadSubject(name: string): Promise<Subject> {
   const load = SUBJECTS[name]
   if (load === undefined) throw new Error(`there is no subject '${name}'`)
-  const open = await load()
-  return open(url)
+  return load()
 }
 
 const SUBJECTS: Readonly<Record<string, () => Promise<Subject>>> = {
