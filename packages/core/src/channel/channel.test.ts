@@ -1,6 +1,6 @@
 /**
- * A channel of two rings: full in both directions at once, records that wait in a backlog, who rings whom, and the same between
- * two real threads (which run the built `dist/`).
+ * A channel of two rings: full in both directions at once, records that wait in a backlog, who rings whom, and the same
+ * between two real threads (which run the built `dist/`).
  */
 import { MessageChannel, Worker } from 'node:worker_threads'
 import { describe, expect, test } from 'vitest'
@@ -175,7 +175,9 @@ function act(random: Random, side: Side, wanted: number, payloadMax: number): vo
   }
 }
 
-/** Both ends run this: each sends COUNT records and takes COUNT, with doorbells over a port, or blocked in Atomics.wait. */
+/**
+ * Both ends run this: each sends COUNT records and takes COUNT, with doorbells over a port, or blocked in Atomics.wait.
+ */
 const THREAD = `
 const { workerData, parentPort } = require('node:worker_threads')
 const { memory, port, which, count, seed, blocking, dist } = workerData

@@ -1,6 +1,7 @@
 /**
- * The missed-wake-up race, both ways: a consumer that goes to sleep while a record is published, and a producer that waits while room is
- * made. Every order of the atomic operations of the real code is run; deliberately wrong orders prove that the test would notice.
+ * The missed-wake-up race, both ways: a consumer that goes to sleep while a record is published, and a producer that
+ * waits while room is made. Every order of the atomic operations of the real code is run; deliberately wrong orders
+ * prove that the test would notice.
  */
 import { expect, test } from 'vitest'
 import { everySchedule, type Outcome, type Program, runSchedule } from '../testing/interleave.ts'
@@ -209,7 +210,8 @@ test('a producer that looks at the flag before it publishes is caught', () => {
   ).toBeGreaterThan(0)
 })
 
-// ---- The twin: a producer that waits for room --------------------------------------------------------------------------
+// ---- The twin: a producer that waits for room
+// --------------------------------------------------------------------------
 
 /** A full ring, and one record more than it holds. */
 function waitingForRoom(memory: Shared, mayRest: (producer: RingProducer) => boolean): Program {

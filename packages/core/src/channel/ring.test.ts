@@ -1,4 +1,7 @@
-/** The ring's four invariants: against tables, against a plain queue, at exact fill, at both wraps (of the ring, of its counters). */
+/**
+ * The ring's four invariants: against tables, against a plain queue, at exact fill, at both wraps (of the ring, of its
+ * counters).
+ */
 import { describe, expect, test } from 'vitest'
 import { Random, withSeed } from '../testing/random.ts'
 import { WORD_CALL, WORD_KIND } from './records.ts'

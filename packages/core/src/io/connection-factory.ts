@@ -93,6 +93,7 @@ export class ConnectionFactory {
         owner.onClosed(connection, error)
       },
       onRetiring: (connection) => owner.onRetiring?.(connection),
+      onRoleLost: (connection) => owner.onRoleLost?.(connection),
       onProgress: (connection) => owner.onProgress(connection),
       onPush: (connection, bytes, start, end) => owner.onPush(connection, bytes, start, end),
       onStray: (connection, bytes, start, end, flags) => owner.onStray(connection, bytes, start, end, flags),

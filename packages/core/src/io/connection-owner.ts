@@ -31,6 +31,8 @@ export interface ConnectionOwner {
   onReady(connection: LiveConnection): void
   /** It takes no more calls, and closes when those it has are answered: a replacement may be opened now. */
   onRetiring?(connection: LiveConnection): void
+  /** The peer is not what it was: a write was refused by what has become a replica. */
+  onRoleLost?(connection: LiveConnection): void
   onClosed(connection: LiveConnection, error: IoKernelError): void
   /** Something was answered: there is room, or the connection has become idle. */
   onProgress(connection: LiveConnection): void

@@ -154,7 +154,7 @@ describe('after a reconnect', () => {
     add(bench.app, 2, 'sport')
     await bench.run(20)
     pushPeer(bench)?.reset()
-    await bench.run(0.5)
+    await bench.run(2.5)
     add(bench.app, 3, 'news')
     await bench.run(500)
     expect([1, 2, 3].map((number) => told(bench.app, number))).toEqual(['ready gap', 'ready gap', 'ready'])

@@ -10,7 +10,7 @@
  */
 
 import type { Endpoint } from '../plugin/discovery.ts'
-import { type IoKernelError, LocalError, RefusedError } from '../plugin/errors.ts'
+import { type IoKernelError, LocalError, RefusedError, RemoteError } from '../plugin/errors.ts'
 import type { UpstreamLimits } from '../shared/limits.ts'
 import type { Call } from './call.ts'
 import type { ConnectionOwner } from './connection-owner.ts'
@@ -116,6 +116,16 @@ export class LaneSet implements ConnectionOwner {
   onRetiring(connection: LiveConnection): void {
     this.#lanes = this.#lanes.filter((lane) => lane !== connection)
     this.ensure()
+  }
+
+  /** Another address may be the primary now. Without one there is nothing better, and reads still work here. */
+  onRoleLost(connection: LiveConnection): void {
+    if (this.endpoints.ids.length < 2) return
+    const { environment, authority } = this.#host
+    this.endpoints.failed(connection.endpoint.id, environment.nowMs(), environment.randomUnit())
+    connection.retire(
+      new RemoteError('ROLE_LOST', `${authority} at ${connection.endpoint.id} takes no writes any more`),
+    )
   }
 
   onClosed(connection: LiveConnection, error: IoKernelError): void {

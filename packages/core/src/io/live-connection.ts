@@ -21,13 +21,12 @@ import type { Script } from '../plugin/script.ts'
 import { assert } from '../shared/assert.ts'
 import { type Call, type CallList, CallState } from './call.ts'
 import type { ConnectionOwner, ConnectionServices, ConnectionSettings, Phase, Purpose } from './connection-owner.ts'
-import type { IoEnvironment, Timer } from './environment.ts'
+import type { Timer } from './environment.ts'
 import { Outgoing } from './outgoing.ts'
 import { ReceiveBuffer } from './receive-buffer.ts'
 import { type MatcherHost, ReplyMatcher } from './reply-matcher.ts'
-import type { Chunk, RequestStore } from './request-store.ts'
+import type { Chunk } from './request-store.ts'
 import { ScriptRunner } from './script-runner.ts'
-import type { Settlement } from './settlement.ts'
 import type { Transport } from './transport.ts'
 
 /** Bytes of handshake frames a script may leave unread: certificates and parameters fit many times over. */
@@ -241,8 +240,8 @@ export class LiveConnection implements MatcherHost {
   }
 
   onVerdict(verdict: Verdict): void {
-    if (verdict !== 'retire' && verdict !== 'role-lost') return
-    this.retire(this.#remote(verdict === 'retire' ? 'RETIRED' : 'ROLE_LOST', 'the peer said that it must not be used'))
+    if (verdict === 'retire') this.retire(this.#remote('RETIRED', 'the peer said that it must not be used'))
+    else if (verdict === 'role-lost') this.#owner.onRoleLost?.(this)
   }
 
   onDirty(): void {

@@ -86,7 +86,9 @@ export interface FrameSink {
 export type Verdict =
   /** This call only. */
   | 'call'
-  /** The peer is not what it was (primary became replica): the call fails, the connection is replaced. */
+  /**
+   * The peer is not what it was (primary became replica): the call fails, and another address is tried if there is one.
+   */
   | 'role-lost'
   /** The call fails and the connection is drained and replaced. */
   | 'retire'

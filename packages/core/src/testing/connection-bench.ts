@@ -152,7 +152,8 @@ export class Bench implements ConnectionOwner {
     return (this.outcomes.get(number) ?? []).join(', ')
   }
 
-  // ---- ConnectionOwner -----------------------------------------------------------------------------------------------
+  // ---- ConnectionOwner
+  // -----------------------------------------------------------------------------------------------
 
   onReady(connection: LiveConnection): void {
     this.log.push('ready')
@@ -184,7 +185,8 @@ export class Bench implements ConnectionOwner {
     return this.#given.onNotExecuted?.(connection, call) ?? false
   }
 
-  // ---- What callers see ------------------------------------------------------------------------------------------------
+  // ---- What callers see
+  // ------------------------------------------------------------------------------------------------
 
   #attachment(): Attachment {
     const fake: Pick<Attachment, 'reply' | 'piece' | 'failed' | 'released' | 'forget'> = {

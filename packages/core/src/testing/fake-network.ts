@@ -1,9 +1,9 @@
 /**
  * Sockets without sockets: a dialer, transports and peers in one virtual time, with faults.
  *
- * Rules: it keeps the promises of `Transport`: `onClosed` comes exactly once and last; nothing is called from inside `dial`, `write` or `destroy`. It
- * uses what a transport may use: memory given to `write` is read when it leaves and not before, so memory that was reused
- * too early arrives damaged.
+ * Rules: it keeps the promises of `Transport`: `onClosed` comes exactly once and last; nothing is called from inside
+ * `dial`, `write` or `destroy`. It uses what a transport may use: memory given to `write` is read when it leaves and
+ * not before, so memory that was reused too early arrives damaged.
  */
 
 import type { DialRequest, Transport } from '../io/transport.ts'

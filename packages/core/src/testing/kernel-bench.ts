@@ -1,8 +1,8 @@
 /**
  * The whole I/O kernel in a virtual world, with application threads at its channels and peers of the `lines` protocol.
  *
- * Rules: everything that moves is an event of the virtual time; two runs with the same seed are the same. Names are moved by the test
- * (`move`), through a discovery of its own.
+ * Rules: everything that moves is an event of the virtual time; two runs with the same seed are the same. Names are
+ * moved by the test (`move`), through a discovery of its own.
  */
 import { applicationEnd, type ChannelEnd, channelMemory, ioEnd } from '../channel/channel.ts'
 import type { EventMessage, UpstreamConfiguration } from '../channel/messages.ts'

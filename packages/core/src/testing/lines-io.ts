@@ -1,4 +1,7 @@
-/** The I/O half of `lines.ts`, which describes the wire. Two requests break it on purpose: `throw` and `spin` in a reply. */
+/**
+ * The I/O half of `lines.ts`, which describes the wire. Two requests break it on purpose: `throw` and `spin` in a
+ * reply.
+ */
 import type { ByteWriter } from '../plugin/byte-writer.ts'
 import type { Cloneable } from '../plugin/cloneable.ts'
 import {

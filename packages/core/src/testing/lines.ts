@@ -1,5 +1,6 @@
 /**
- * The smallest protocol that has everything: newline-framed requests and replies. For tests of the kernel and of its plugins.
+ * The smallest protocol that has everything: newline-framed requests and replies. For tests of the kernel and of its
+ * plugins.
  *
  * The wire, each a line:
  *

@@ -1,8 +1,10 @@
 /**
- * Both ends of one channel in one thread: the application's exchange and the I/O thread's attachment, with a peer that the test plays.
+ * Both ends of one channel in one thread: the application's exchange and the I/O thread's attachment, with a peer that
+ * the test plays.
  *
- * Rules: nothing happens by itself. Doorbells and immediates are remembered and run when the test says so, so that every order of the
- * two threads' turns can be tried. The test replaces `setImmediate` and the clock while a pair exists: `install` and `restore`.
+ * Rules: nothing happens by itself. Doorbells and immediates are remembered and run when the test says so, so that
+ * every order of the two threads' turns can be tried. The test replaces `setImmediate` and the clock while a pair
+ * exists: `install` and `restore`.
  */
 import { applicationEnd, type ChannelEnd, channelMemory, ioEnd } from '../channel/channel.ts'
 import type { ControlMessage, EventMessage } from '../channel/messages.ts'
@@ -125,7 +127,8 @@ export class Pair implements AttachmentHost {
     this.io.invariants()
   }
 
-  // ---- The peer ------------------------------------------------------------------------------------------------------
+  // ---- The peer
+  // ------------------------------------------------------------------------------------------------------
 
   payload(call: Call): Buffer {
     return Buffer.from(call.chunk?.bytes.subarray(call.offset, call.offset + call.length) as Buffer)
@@ -157,7 +160,8 @@ export class Pair implements AttachmentHost {
     this.#slots.delete(slotOf(call.id))
   }
 
-  // ---- AttachmentHost ------------------------------------------------------------------------------------------------
+  // ---- AttachmentHost
+  // ------------------------------------------------------------------------------------------------
 
   nowMs(): number {
     return this.now

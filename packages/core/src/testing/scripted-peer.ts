@@ -1,8 +1,8 @@
 /**
  * A peer that does what the test says: a TCP server on loopback that hands each line to a function.
  *
- * Rules: it counts connections, can stop listening, cut, half-close, fall silent and answer in any order. Tests wait for what it has
- * seen (`seen`), never for time.
+ * Rules: it counts connections, can stop listening, cut, half-close, fall silent and answer in any order. Tests wait
+ * for what it has seen (`seen`), never for time.
  */
 import { once } from 'node:events'
 import { createServer, type Server, type Socket } from 'node:net'

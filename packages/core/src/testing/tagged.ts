@@ -1,10 +1,12 @@
 /**
- * A protocol whose peer decides everything: each frame says which flags the framer shall report. For tests of one connection.
+ * A protocol whose peer decides everything: each frame says which flags the framer shall report. For tests of one
+ * connection.
  *
  *   byte  0       1          3              6
  *         | flags | wire id  | length (u24) | payload…
  *
- * Requests are `wire id (u16)`, `length (u24)`, payload when they go through `submit`, and what the caller wrote otherwise.
+ * Requests are `wire id (u16)`, `length (u24)`, payload when they go through `submit`, and what the caller wrote
+ * otherwise.
  */
 import type { ByteWriter } from '../plugin/byte-writer.ts'
 import type { Cloneable } from '../plugin/cloneable.ts'

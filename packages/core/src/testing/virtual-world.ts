@@ -1,8 +1,9 @@
 /**
  * A world without clock, sockets and chance: what the I/O side is given in tests.
  *
- * Rules: time moves only in `run` and `runAsync`, from one event to the next. Events that are due at the same time happen in the order in which they
- * were asked for. After each event the check phase runs, then whatever the test registered to happen at the end of a turn.
+ * Rules: time moves only in `run` and `runAsync`, from one event to the next. Events that are due at the same time
+ * happen in the order in which they were asked for. After each event the check phase runs, then whatever the test
+ * registered to happen at the end of a turn.
  */
 import type { IoEnvironment, Timer } from '../io/environment.ts'
 import { FakeNetwork } from './fake-network.ts'
@@ -105,8 +106,8 @@ export class VirtualWorld implements IoEnvironment {
   }
 
   /**
-   * The thread stood still for so long; then one turn of the event loop: the timers that are due, the reads that have come, the
-   * check phase.
+   * The thread stood still for so long; then one turn of the event loop: the timers that are due, the reads that have
+   * come, the check phase.
    */
   lateTurn(ms: number): void {
     this.#nowMs += ms

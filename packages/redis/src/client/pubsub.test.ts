@@ -76,12 +76,24 @@ describe('subscribe', () => {
     await subscription.close()
   })
 
-  it('turns the kernel’s words for a refusal into the server’s error', async () => {
+  it('makes the server’s error of the frame that refused', async () => {
     const link = new FakeLink()
-    link.refuse = () => new RemoteError('INTEREST_REFUSED', 'the peer refused: -NOPERM no channel')
+    const said = Buffer.from('-NOPERM no channel\r\n')
+    link.refuse = (_key, handler) => handler.refused?.({ bytes: said, start: 0, end: said.length })
     await expect(redisClient(link).subscribe('a').ready()).rejects.toMatchObject({ name: 'RedisError', code: 'NOPERM' })
+    await expect(redisClient(link).invalidations().ready()).rejects.toThrow(/RESP3/)
     link.refuse = () => new RemoteError('CONNECTION_LOST', 'gone')
     await expect(redisClient(link).invalidations().ready()).rejects.toMatchObject({ code: 'CONNECTION_LOST' })
+  })
+
+  it('gives up waiting for a server that is away when it is closed', async () => {
+    const link = new FakeLink()
+    link.silent = true
+    const subscription = redisClient(link).subscribe('a')
+    const ready = expect(subscription.ready()).rejects.toMatchObject({ code: 'ABORTED' })
+    await subscription.close()
+    await ready
+    expect(await subscription.next()).toEqual({ done: true, value: undefined })
   })
 
   it('ends with the error when the server ends it', async () => {

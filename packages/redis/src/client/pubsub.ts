@@ -11,9 +11,9 @@
  * Theory of operation: every name is an interest of the kernel (`s:` channel, `p:` pattern, `h:` shard channel, `t:`
  * tracked prefix; see push.ts). An invalidation reaches every tracking interest of the upstream and is filtered here.
  */
-import type { Cloneable, Interest, InterestHandler, Link, ReplyBytes } from '@iokernel/core/plugin'
-import { LocalError, RemoteError } from '@iokernel/core/plugin'
-import { RedisError, redisError } from '../codec/errors.ts'
+import type { Cloneable, Interest, InterestHandler, Link, ReplyBytes, WaitOptions } from '@iokernel/core/plugin'
+import { LocalError } from '@iokernel/core/plugin'
+import { errorText, RedisError, redisError } from '../codec/errors.ts'
 import { decodeReply } from '../codec/reply.ts'
 import type { AnyReply } from '../codec/resp3.ts'
 import { smallestCover } from '../push.ts'
@@ -36,7 +36,8 @@ export interface Invalidation<Text> {
   readonly keys: Text[] | null
 }
 
-export interface FeedOptions {
+/** `deadlineMs` and `signal` are for the registration: the server may be away. */
+export interface FeedOptions extends WaitOptions {
   /**
    * Events that wait for the loop; what comes beyond is dropped and leaves a gap. Default 10 000: a second of a busy
    * channel, some megabytes of short messages.
@@ -72,7 +73,7 @@ export function subscribe<Text extends string | Uint8Array>(
   if (names.length === 0) throw new LocalError('ARGUMENT', 'subscribe to at least one channel')
   const feed = new Feed<Message<Text>>(eventsMaxOf(options))
   const keys = [...new Set(names.map((name) => `${LETTERS[kind]}:${latin1(name)}`))]
-  return new LiveSubscription(link, keys, feed, () => (reply, facts) => {
+  return new LiveSubscription(link, keys, feed, options, () => (reply, facts) => {
     const message = messageOf<Text>(decodeReply(reply, facts, asBytes), kind)
     if (message !== undefined) feed.push(message)
   })
@@ -88,7 +89,7 @@ export function invalidations<Text extends string | Uint8Array>(
   if (prefixes.length === 0)
     throw new LocalError('ARGUMENT', 'name at least one prefix, or leave prefixes out for every key')
   const keys = prefixes.map((prefix) => `t:${prefix}`)
-  return new LiveSubscription(link, keys, feed, (index) => (reply, facts) => {
+  return new LiveSubscription(link, keys, feed, options, (index) => (reply, facts) => {
     const written = keysOf(decodeReply(reply, facts, true))
     if (written === null) {
       // Every interest hears it; one of them is enough.
@@ -107,11 +108,24 @@ type PushHandler = (reply: ReplyBytes, facts: Cloneable) => void
 class LiveSubscription<Event> implements Subscription<Event> {
   readonly #feed: Feed<Event>
   readonly #interests: Promise<Interest[]>
+  /** Fires at `close`: what is not registered by then is not waited for. */
+  readonly #givenUp = new AbortController()
   #closing: Promise<void> | undefined
 
-  constructor(link: Link, keys: readonly string[], feed: Feed<Event>, handlerFor: (index: number) => PushHandler) {
+  constructor(
+    link: Link,
+    keys: readonly string[],
+    feed: Feed<Event>,
+    options: FeedOptions,
+    handlerFor: (index: number) => PushHandler,
+  ) {
     this.#feed = feed
-    const asked = keys.map((key, index) => link.interest(key, this.#handler(index, key, handlerFor(index))))
+    const given = options.signal === undefined ? [] : [options.signal]
+    const wait: WaitOptions = {
+      signal: AbortSignal.any([this.#givenUp.signal, ...given]),
+      ...(options.deadlineMs === undefined ? {} : { deadlineMs: options.deadlineMs }),
+    }
+    const asked = keys.map((key, index) => link.interest(key, this.#handler(index, key, handlerFor(index)), wait))
     this.#interests = this.#settle(asked, keys)
     // Told to whoever iterates or waits for `ready`; nobody has to.
     this.#interests.catch(() => undefined)
@@ -157,6 +171,7 @@ class LiveSubscription<Event> implements Subscription<Event> {
 
   async #close(): Promise<void> {
     this.#feed.end()
+    this.#givenUp.abort()
     const interests = await this.#interests.catch(() => [])
     await Promise.all(interests.map((interest) => interest.close()))
   }
@@ -164,6 +179,7 @@ class LiveSubscription<Event> implements Subscription<Event> {
   #handler(index: number, key: string, push: PushHandler): InterestHandler {
     return {
       push,
+      refused: ({ bytes, start, end }) => explain(redisError(errorText(bytes, start, end)), key),
       // The interests of one subscription share a connection, and its gaps: once is enough.
       gap: (reason) => {
         if (index === 0) this.#feed.gap(reason)
@@ -219,17 +235,12 @@ function latin1(name: Key): string {
   ).toString('latin1')
 }
 
-/** A refusal as the server's own error; for tracking, with what it needs. */
+/** For tracking, a refusal says what it needs. */
 function explain(error: unknown, key: string): Error {
-  if (!(error instanceof RemoteError)) return error instanceof Error ? error : new Error(String(error))
-  const known = error as RemoteError
-  const said = known.code === 'INTEREST_REFUSED' ? REFUSAL.exec(known.message)?.[1] : undefined
-  const refusal = said === undefined ? known : redisError(said)
-  if (!key.startsWith('t:') || !(refusal instanceof RedisError)) return refusal
-  return new RedisError(refusal.code, 'the server refused CLIENT TRACKING: invalidations need RESP3 and Redis 6', {
-    cause: refusal,
+  if (!(error instanceof RedisError) || !key.startsWith('t:')) {
+    return error instanceof Error ? error : new Error(String(error))
+  }
+  return new RedisError(error.code, 'the server refused CLIENT TRACKING: invalidations need RESP3 and Redis 6', {
+    cause: error,
   })
 }
-
-/** The kernel passes a refused interest on as text, with the frame's first bytes in it. */
-const REFUSAL = /^the peer refused: [-!](.*)$/s
