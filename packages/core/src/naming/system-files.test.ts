@@ -44,7 +44,10 @@ test.each([
   ['options ndots:0', { search: [], ndots: 0 }],
   ['options ndots:x\n; search no.test\n# search no.test', { search: [], ndots: 1 }],
   ['search\ta.test  b.test   # c.test', { search: ['a.test', 'b.test'], ndots: 1 }],
-  ['search ns.svc.cluster.local svc.cluster.local\noptions ndots:5', { search: ['ns.svc.cluster.local', 'svc.cluster.local'], ndots: 5 }],
+  [
+    'search ns.svc.cluster.local svc.cluster.local\noptions ndots:5',
+    { search: ['ns.svc.cluster.local', 'svc.cluster.local'], ndots: 5 },
+  ],
 ])('resolv.conf(5): %j', (text, rules) => {
   expect(searchRules(text)).toEqual(rules)
 })
@@ -112,7 +115,8 @@ describe('static names', () => {
   test('are what is written, once', async () => {
     const { signal } = new AbortController()
     const sets = []
-    for await (const set of staticDiscovery.watch('10.0.0.1:1, [::1]:2,/run/x', undefined, { signal, portDefault: 9 })) sets.push(set)
+    for await (const set of staticDiscovery.watch('10.0.0.1:1, [::1]:2,/run/x', undefined, { signal, portDefault: 9 }))
+      sets.push(set)
     expect(sets).toEqual([
       [
         { id: '10.0.0.1:1', host: '10.0.0.1', port: 1 },
