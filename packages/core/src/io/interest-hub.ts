@@ -19,11 +19,14 @@ import type { Endpoint } from '../plugin/discovery.ts'
 import { describeError, type IoKernelError, LocalError, RemoteError } from '../plugin/errors.ts'
 import type { UpstreamLimits } from '../shared/limits.ts'
 import type { Attachment } from './attachment.ts'
+import { Backoff } from './backoff.ts'
 import type { OpenedConnection } from './connection-factory.ts'
 import type { ConnectionOwner } from './connection-owner.ts'
+import type { IoEnvironment, Timer } from './environment.ts'
 import type { LiveConnection } from './live-connection.ts'
 
 export interface InterestHost {
+  readonly environment: IoEnvironment
   readonly limits: UpstreamLimits
   readonly authority: string
   endpoint(): Endpoint | undefined
@@ -38,6 +41,12 @@ interface Subscriber {
   ready: boolean
 }
 
+interface Asked {
+  readonly key: string
+  /** The key was given up. */
+  readonly ending: boolean
+}
+
 interface Key {
   readonly subscribers: Set<Subscriber>
   /** Registered with the peer on the connection of the moment. */
@@ -47,7 +56,11 @@ interface Key {
 export class InterestHub implements ConnectionOwner {
   readonly #host: InterestHost
   readonly #keys = new Map<string, Key>()
-  #unconfirmed: string[] = []
+  /** What was asked of the peer on this connection and is not answered, in order. */
+  #asked: Asked[] = []
+  /** For a connection that is closed soon after it was let in. */
+  readonly #backoff: Backoff
+  #timer: Timer | undefined
   #connection: LiveConnection | undefined
   #protocol: Connection | undefined
   #ready = false
@@ -55,6 +68,7 @@ export class InterestHub implements ConnectionOwner {
 
   constructor(host: InterestHost) {
     this.#host = host
+    this.#backoff = new Backoff(host.limits.reconnectMinMs, host.limits.reconnectMaxMs)
   }
 
   add(attachment: Attachment, interest: number, key: string): void {
@@ -84,14 +98,16 @@ export class InterestHub implements ConnectionOwner {
       }
       if (subscribers.size > 0) continue
       this.#keys.delete(key)
-      if (this.#ready) this.#connection?.write((protocol, out) => protocol.unsubscribe?.(key, out))
+      if (!this.#ready) continue
+      this.#asked.push({ key, ending: true })
+      this.#connection?.write((protocol, out) => protocol.unsubscribe?.(key, out))
     }
     if (this.#keys.size === 0) this.#connection?.destroy(NOT_NEEDED)
   }
 
   /** Opens the connection if somebody needs it and there is somewhere to go. */
   pump(): void {
-    if (this.#closed || this.#keys.size === 0 || this.#connection !== undefined) return
+    if (this.#closed || this.#keys.size === 0 || this.#connection !== undefined || this.#timer !== undefined) return
     const endpoint = this.#host.endpoint()
     if (endpoint === undefined) return
     const { connection, protocol } = this.#host.open(endpoint, this)
@@ -112,6 +128,7 @@ export class InterestHub implements ConnectionOwner {
         attachment.event({ type: 'interest-failed', interest, error: described })
     }
     this.#keys.clear()
+    this.#timer?.cancel()
     this.#connection?.destroy(error)
   }
 
@@ -141,22 +158,17 @@ export class InterestHub implements ConnectionOwner {
         return
       case 'confirmed':
         return this.#confirm(route.key)
-      case 'ended': {
-        // Unasked: the peer dropped it (a slot moved). Asked: the key is gone here, or asked for again and unconfirmed.
-        const entry = this.#keys.get(route.key)
-        if (entry?.confirmed !== true) return
-        entry.confirmed = false
-        this.#ask(route.key)
-        return
-      }
+      case 'ended':
+        return this.#ended(route.key)
     }
   }
 
   onStray(_connection: LiveConnection, bytes: Buffer, start: number, end: number, flags: number): void {
-    const key = this.#unconfirmed[0]
-    if (key === undefined) return
+    const at = this.#asked.findIndex(({ ending }) => !ending)
+    if (at === -1) return
+    const { key } = this.#asked[at] as Asked
     if ((flags & FrameFlag.Error) === 0) return this.#confirm(key)
-    this.#unconfirmed.shift()
+    this.#asked.splice(at, 1)
     const entry = this.#keys.get(key)
     this.#keys.delete(key)
     const text = printable(bytes, start, end)
@@ -172,23 +184,33 @@ export class InterestHub implements ConnectionOwner {
     const wasReady = this.#ready
     this.#connection = undefined
     this.#ready = false
-    this.#unconfirmed = []
+    this.#asked = []
     for (const entry of this.#keys.values()) entry.confirmed = false
     if (this.#closed || this.#keys.size === 0) return
-    if (wasReady) this.pump()
-    else this.#host.onOpenFailed(connection, error)
+    if (!wasReady) return this.#host.onOpenFailed(connection, error)
+    const { environment, limits } = this.#host
+    if (environment.nowMs() - connection.readyAtMs >= limits.reconnectMaxMs) {
+      this.#backoff.reset()
+      return this.pump()
+    }
+    this.#timer = environment.after(this.#backoff.nextMs(environment.randomUnit()), () => {
+      this.#timer = undefined
+      this.pump()
+    })
   }
 
   #ask(key: string): void {
-    this.#unconfirmed.push(key)
+    this.#asked.push({ key, ending: false })
     this.#connection?.write((protocol, out) => protocol.subscribe?.(key, out))
   }
 
   #confirm(key: string): void {
-    const at = this.#unconfirmed.indexOf(key)
-    if (at !== -1) this.#unconfirmed.splice(at, 1)
+    const at = this.#asked.findIndex((each) => each.key === key && !each.ending)
+    // Endings before it have been answered, or never are.
+    this.#asked = this.#asked.filter((each, index) => each.key !== key || index > at)
     const entry = this.#keys.get(key)
-    if (entry === undefined || entry.confirmed) return
+    // Given up and perhaps wanted again since: what counts is still on its way.
+    if (entry === undefined || entry.confirmed || this.#asked.some((each) => each.key === key)) return
     entry.confirmed = true
     for (const subscriber of entry.subscribers) {
       const { attachment, interest } = subscriber
@@ -196,6 +218,19 @@ export class InterestHub implements ConnectionOwner {
       else attachment.event({ type: 'interest-ready', interest })
       subscriber.ready = true
     }
+  }
+
+  /** The peer has dropped the key. Asked for: that is all. Unasked (a slot moved): it is asked for again. */
+  #ended(key: string): void {
+    const at = this.#asked.findIndex((each) => each.key === key && each.ending)
+    if (at !== -1) {
+      this.#asked.splice(at, 1)
+      return
+    }
+    const entry = this.#keys.get(key)
+    if (entry?.confirmed !== true) return
+    entry.confirmed = false
+    this.#ask(key)
   }
 
   #deliver(entry: Key | undefined, connection: LiveConnection, bytes: Buffer, start: number, end: number): void {

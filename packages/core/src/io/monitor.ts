@@ -36,6 +36,7 @@ export class Monitor implements ConnectionOwner {
   #connection: LiveConnection | undefined
   #protocol: Connection | undefined
   #probeStartedMs = 0
+  #probedId = ''
   #stopped = false
 
   constructor(host: MonitorHost) {
@@ -81,6 +82,7 @@ export class Monitor implements ConnectionOwner {
     // A probe under way has its own timeout.
     if (this.#probeStartedMs !== 0) return
     this.#probeStartedMs = this.#host.environment.nowMs()
+    this.#probedId = endpoint.id
     if (this.#connection !== undefined) return this.#probe()
     const { connection, protocol } = this.#host.open(endpoint, this)
     if (protocol.probe === undefined) {
@@ -103,7 +105,7 @@ export class Monitor implements ConnectionOwner {
     const startedMs = this.#probeStartedMs
     this.#probeStartedMs = 0
     if (!this.#host.serial) return
-    for (const lane of this.#host.lanes()) {
+    for (const lane of this.#probedLanes()) {
       const silentMs = startedMs - lane.lastHeardMs
       if (lane.unanswered.count > 0 && silentMs > this.#host.limits.laneSilenceMs) {
         this.#host.giveUp(lane, `silent for ${Math.round(silentMs)} ms while its peer answers others`)
@@ -114,9 +116,14 @@ export class Monitor implements ConnectionOwner {
   #failed(reason: string): void {
     const startedMs = this.#probeStartedMs
     this.#probeStartedMs = 0
-    for (const lane of this.#host.lanes()) {
+    for (const lane of this.#probedLanes()) {
       if (lane.lastHeardMs < startedMs) this.#host.giveUp(lane, `silent, and the probe failed: ${reason}`)
     }
+  }
+
+  /** A probe speaks for its own address alone. */
+  #probedLanes(): readonly LiveConnection[] {
+    return this.#host.lanes().filter((lane) => lane.endpoint.id === this.#probedId)
   }
 
   #drop(): void {
