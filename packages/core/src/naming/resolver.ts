@@ -31,15 +31,17 @@ const LOOKUP_TTL_SECONDS = 30
 export function dnsQuestions(servers: readonly string[] | undefined): Questions {
   const resolver = new Resolver({ timeout: TIMEOUT_MS, tries: TRIES })
   if (servers !== undefined) resolver.setServers([...servers])
+  const known: Known = new Map()
   return {
     cancel: () => resolver.cancel(),
     async addresses(name) {
       const [v4, v6] = await Promise.all([
-        ask(() => resolver.resolve4(name, { ttl: true })),
-        ask(() => resolver.resolve6(name, { ttl: true })),
+        ask(`4 ${name}`, known, () => resolver.resolve4(name, { ttl: true })),
+        ask(`6 ${name}`, known, () => resolver.resolve6(name, { ttl: true })),
       ])
       const addresses = [...v4.addresses, ...v6.addresses]
-      if (addresses.length > 0) return { kind: 'bound', addresses }
+      const answered = v4.failure === undefined || v6.failure === undefined
+      if (addresses.length > 0 && answered) return { kind: 'bound', addresses }
       const reason = v4.failure ?? v6.failure
       if (reason === undefined) return { kind: 'none' }
       return reason === 'ECONNREFUSED' && servers === undefined ? lastResort(name) : { kind: 'failed', reason }
@@ -47,15 +49,24 @@ export function dnsQuestions(servers: readonly string[] | undefined): Questions 
   }
 }
 
+/** The last good answer of each family: one that fails must not take its addresses away because the other answered. */
+type Known = Map<string, readonly ResolvedAddress[]>
+
 async function ask(
+  key: string,
+  known: Known,
   question: () => Promise<{ address: string; ttl: number }[]>,
-): Promise<{ addresses: ResolvedAddress[]; failure: string | undefined }> {
+): Promise<{ addresses: readonly ResolvedAddress[]; failure: string | undefined }> {
   try {
     const records = await question()
-    return { addresses: records.map(({ address, ttl }) => ({ address, ttlSeconds: ttl })), failure: undefined }
+    const addresses = records.map(({ address, ttl }) => ({ address, ttlSeconds: ttl }))
+    known.set(key, addresses)
+    return { addresses, failure: undefined }
   } catch (error) {
     const code = (error as NodeJS.ErrnoException).code ?? String(error)
-    return { addresses: [], failure: code === 'ENODATA' || code === 'ENOTFOUND' ? undefined : code }
+    if (code !== 'ENODATA' && code !== 'ENOTFOUND') return { addresses: known.get(key) ?? [], failure: code }
+    known.delete(key)
+    return { addresses: [], failure: undefined }
   }
 }
 

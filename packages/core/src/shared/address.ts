@@ -16,9 +16,10 @@ export function formatAddress(host: string, port: number): string {
 /** Takes `host`, `host:port`, `[v6]:port`, a bare IPv6 address or `/path` apart. Undefined when the port is no port. */
 export function parseAddress(text: string, portDefault: number): { host: string; port: number } | undefined {
   if (text.startsWith('/')) return { host: text, port: 0 }
-  const bracketed = /^\[([^\]]+)\](?::(\d+))?$/.exec(text)
-  const plain = bracketed ?? (text.indexOf(':') === text.lastIndexOf(':') ? /^([^:]+)(?::(\d+))?$/.exec(text) : null)
-  if (plain === null) return text.includes(':') && !text.includes('[') ? { host: text, port: portDefault } : undefined
-  const port = plain[2] === undefined ? portDefault : Number(plain[2])
-  return port >= 1 && port <= 65_535 ? { host: plain[1] as string, port } : undefined
+  // Two colons make a bare IPv6 address: it has no room for a port.
+  if (!text.startsWith('[') && text.indexOf(':') !== text.lastIndexOf(':')) return { host: text, port: portDefault }
+  const parts = /^(?:\[([^\]]+)\]|([^:[\]]+))(?::(\d+))?$/.exec(text)
+  if (parts === null) return undefined
+  const port = parts[3] === undefined ? portDefault : Number(parts[3])
+  return port >= 1 && port <= 65_535 ? { host: (parts[1] ?? parts[2]) as string, port } : undefined
 }
