@@ -16,7 +16,7 @@ test('--quick measures one subject and writes its rows', { timeout: 60_000 }, as
   const narrow = ['--quick', '--subjects', 'iokernel', '--in-flight', '1,50', '--bytes', '64']
   const { stdout } = await promisify(execFile)(process.execPath, [PROGRAM, 'redis', ...narrow, '--json', json])
   expect(stdout).toContain('get 64 B, 50 in flight')
-  expect(stdout).toContain('get 64 B at 10000 a second')
+  expect(stdout).toContain('get 64 B at 10000 a second in bursts')
   expect(stdout).toContain('connected, nothing in flight')
   expect(stdout).toMatch(/not measured +500 in flight/)
 

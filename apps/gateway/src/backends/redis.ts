@@ -21,8 +21,7 @@ import { redisStatusOf } from './redis/statuses.ts'
 
 export const redisBackend: Backend = {
   name: 'redis',
-  // The kernel's list of protocols has forgotten what each of them returns; the types meet again in `connect`.
-  protocol: redis as never,
+  protocol: redis,
   startServer: () => startRedis(),
   connect,
   check: checkRedis,

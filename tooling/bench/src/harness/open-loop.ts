@@ -3,9 +3,9 @@
  * when a call was due. A client (or a program) that stands still for 100 ms makes everybody late who was due meanwhile,
  * and that shows; a closed loop would have left them out (coordinated omission).
  *
- * Theory of operation: every millisecond `ratePerSecond / 1000` calls are due at once, because Node's timers know no
- * shorter time; a loop that spins instead would take the processor away from what it measures. The clock is an
- * argument.
+ * Theory of operation: calls are due in bursts, every `BURST_INTERVAL_MS` as many as make up the rate, because Node's
+ * timers know whole milliseconds only. Most of the wait is slept; the last millisecond of it turns the event loop
+ * without sleeping, which delays no reply and costs everyone the same processor time. The clock is an argument.
  */
 import { assertRight, type Operation } from './operation.ts'
 import type { Samples } from './samples.ts'
@@ -19,7 +19,7 @@ export interface OpenLoopOptions {
 
 export interface OpenLoopClock {
   nowMs(): number
-  sleep(durationMs: number): Promise<void>
+  waitUntil(timeMs: number): Promise<void>
 }
 
 export interface OpenLoopResult {
@@ -29,7 +29,12 @@ export interface OpenLoopResult {
 
 export const realClock: OpenLoopClock = {
   nowMs: () => performance.now(),
-  sleep: (durationMs) => new Promise((resolve) => setTimeout(resolve, durationMs)),
+  async waitUntil(timeMs) {
+    const wholeMs = Math.floor(timeMs - performance.now())
+    // A timer of n ms fires up to a millisecond late.
+    if (wholeMs > 1) await new Promise((resolve) => setTimeout(resolve, wholeMs - 1))
+    while (performance.now() < timeMs) await new Promise((resolve) => setImmediate(resolve))
+  },
 }
 
 export async function openLoop(
@@ -63,15 +68,15 @@ export async function openLoop(
     if (failure !== undefined) break
     if (unanswered.size > unansweredMax)
       throw new Error(`${unanswered.size} calls are unanswered: the rate is too high`)
-    if (sent < total) await clock.sleep(Math.max(TICK_MS, dueAtMs(sent) - nowMs))
+    if (sent < total) await clock.waitUntil(dueAtMs(sent))
   }
   await Promise.all(unanswered)
   if (failure !== undefined) throw failure
   return { operations: total, elapsedMs: clock.nowMs() - startMs }
 
   function dueAtMs(index: number): number {
-    return startMs + Math.floor((index * 1_000) / (ratePerSecond * TICK_MS)) * TICK_MS
+    return startMs + Math.floor((index * 1_000) / (ratePerSecond * BURST_INTERVAL_MS)) * BURST_INTERVAL_MS
   }
 }
 
-const TICK_MS = 1
+const BURST_INTERVAL_MS = 5

@@ -11,7 +11,7 @@ export function comparisonText(suite: Suite, cells: readonly Cell[], rows: reado
 
 export function openLoopText(suite: Suite, rows: readonly OpenLoopRow[]): string {
   const { operation, bytes, ratePerSecond } = suite.openLoop
-  const title = `${operation} ${bytes} B at ${ratePerSecond} a second, latency from when each was due`
+  const title = `${operation} ${bytes} B at ${ratePerSecond} a second in bursts, latency from when each was due`
   const head = ['subject', 'per second', 'p50 µs', 'p99 µs', 'p99.9 µs', 'CPU µs']
   const lines = rows.map((row) => [
     row.subject,

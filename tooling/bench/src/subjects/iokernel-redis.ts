@@ -8,8 +8,7 @@ export const threaded: Subject = (url) => open(url, 'worker')
 export const inline: Subject = (url) => open(url, 'inline')
 
 async function open(url: string, thread: 'worker' | 'inline'): ReturnType<Subject> {
-  // The kernel's list of protocols has forgotten what each of them returns; the types meet again in `connect`.
-  const kernel = await createKernel({ protocols: [redis as never], thread })
+  const kernel = await createKernel({ protocols: [redis], thread })
   const client = kernel.connect(redis, url)
   await client.ready()
   return redisClient({
