@@ -27,7 +27,15 @@ function open(limits: ConstructorParameters<typeof Pair>[0] = {}): Pair {
 }
 
 function call(each: Pair, text: string, options?: { signal: AbortSignal }): Promise<string> {
-  const promise = each.app.call(line as unknown as AnyOperation, text, TARGET, 0, 0, 1 << 20, options) as Promise<string>
+  const promise = each.app.call(
+    line as unknown as AnyOperation,
+    text,
+    TARGET,
+    0,
+    0,
+    1 << 20,
+    options,
+  ) as Promise<string>
   promise.catch(() => undefined)
   return promise
 }
@@ -133,8 +141,15 @@ describe('submissions', () => {
 })
 
 test('a thread that does not look costs nobody else: the others are answered, its own calls overflow', async () => {
-  const bench = new KernelBench(undefined, { overflowBytesMax: 50_000, submissionBytes: 1 << 16, completionBytes: 1 << 12 })
-  bench.world.network.listen('a:1', linePeer((text) => (text.startsWith('big') ? `${text}${'x'.repeat(5_000)}` : text)))
+  const bench = new KernelBench(undefined, {
+    overflowBytesMax: 50_000,
+    submissionBytes: 1 << 16,
+    completionBytes: 1 << 12,
+  })
+  bench.world.network.listen(
+    'a:1',
+    linePeer((text) => (text.startsWith('big') ? `${text}${'x'.repeat(5_000)}` : text)),
+  )
   const slow = bench.app
   const quick = bench.thread()
   for (const thread of [slow, quick]) thread.connect(1)

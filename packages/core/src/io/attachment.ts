@@ -25,6 +25,7 @@ import {
   WORD_C,
   WORD_CALL,
   WORD_KIND,
+  WORD_LENGTH,
 } from '../channel/records.ts'
 import { HEADER_BYTES } from '../channel/ring.ts'
 import { describeError, type ErrorDescription, LocalError } from '../plugin/errors.ts'
@@ -232,7 +233,7 @@ export class Attachment {
   #request(offset: number, at: number, kind: number): void {
     const incoming = this.#end.in
     const words = incoming.words
-    const length = words[at] as number
+    const length = words[at + WORD_LENGTH] as number
     const total = words[at + WORD_C] as number
     const call = this.#host.settlement.pool.take()
     call.id = words[at + WORD_CALL] as number
@@ -258,7 +259,7 @@ export class Attachment {
 
   #requestPiece(offset: number, at: number): void {
     const incoming = this.#end.in
-    const length = incoming.words[at] as number
+    const length = incoming.words[at + WORD_LENGTH] as number
     const callId = incoming.words[at + WORD_CALL] as number
     if (callId === 0 && this.#controlMissing > 0) return this.#control(offset, at)
     const call = this.#calls[slotOf(callId)]
@@ -271,7 +272,7 @@ export class Attachment {
 
   #control(offset: number, at: number): void {
     const incoming = this.#end.in
-    const length = incoming.words[at] as number
+    const length = incoming.words[at + WORD_LENGTH] as number
     const start = offset + HEADER_BYTES
     this.#controlMissing -= length
     if (this.#controlMissing > 0 || this.#controlPieces.length > 0) {

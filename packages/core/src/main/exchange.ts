@@ -35,6 +35,7 @@ import {
   WORD_C,
   WORD_CALL,
   WORD_KIND,
+  WORD_LENGTH,
 } from '../channel/records.ts'
 import { HEADER_BYTES } from '../channel/ring.ts'
 import { ByteWriter } from '../plugin/byte-writer.ts'
@@ -294,7 +295,7 @@ export class Exchange {
       const start = offset + HEADER_BYTES
       view.bytes = incoming.bytes
       view.start = start
-      view.end = start + (words[at] as number)
+      view.end = start + (words[at + WORD_LENGTH] as number)
       if (call.pieces !== undefined) this.#assemble(call, view)
       this.#resolve(call, this.#origins.of(words[at + WORD_A] as number), offset, at)
     }
@@ -360,7 +361,7 @@ export class Exchange {
     const incoming = this.#end.in
     const words = incoming.words
     const start = offset + HEADER_BYTES
-    const end = start + (words[at] as number)
+    const end = start + (words[at + WORD_LENGTH] as number)
     const kind = words[at + WORD_KIND] as number
     const number = words[at + WORD_CALL] as number
     switch (kindOf(kind)) {

@@ -1,0 +1,237 @@
+/** The small parts of the application side: the call table, the registry, the reasons to stay alive, interests, and an environment without preloads. */
+import { AsyncLocalStorage } from 'node:async_hooks'
+import { describe, expect, test } from 'vitest'
+import { callIdOf, SLOTS_MAX, slotOf } from '../channel/records.ts'
+import type { AnyDiscovery, AnyProtocol } from '../plugin/protocol.ts'
+import { PLUGIN_API } from '../plugin/version.ts'
+import { withSeed } from '../testing/random.ts'
+import { InterestEntry } from './interests.ts'
+import { KeepAlive } from './keep-alive.ts'
+import { Registry } from './registry.ts'
+import { type CallSlot, CallSlots } from './slots.ts'
+import { withoutPreloads } from './thread.ts'
+
+describe('the call table', () => {
+  test('gives no slot twice, and no id that a control record carries', async () => {
+    await withSeed((random) => {
+      const slots = new CallSlots(40)
+      const taken = new Map<number, CallSlot>()
+      for (let step = 0; step < 200_000; step++) {
+        if (random.chance(0.5)) {
+          const call = slots.take()
+          expect(call === undefined).toBe(taken.size === 40)
+          if (call === undefined) continue
+          if (taken.has(call.slot) || call.id === 0) throw new Error(`slot ${call.slot} is taken, or its id is 0`)
+          if (slotOf(call.id) !== call.slot || callIdOf(call.slot, call.generation) !== call.id)
+            throw new Error('other id')
+          taken.set(call.slot, call)
+        } else if (taken.size > 0) {
+          const call = random.pick([...taken.values()])
+          const { id } = call
+          if (slots.find(id) !== call) throw new Error('a taken call is found')
+          if (call.waiting) slots.settle(call)
+          if (random.chance(0.5)) continue
+          slots.free(call)
+          taken.delete(call.slot)
+          if (slots.find(id) !== undefined) throw new Error('a free one is not')
+        }
+      }
+      expect(slots.taken).toBe(taken.size)
+      expect([...slots.all()]).toHaveLength(taken.size)
+    })
+  })
+
+  test('finds no call by an older generation of its slot', () => {
+    const slots = new CallSlots(1)
+    const seen: number[] = []
+    for (let count = 0; count < 10_000; count++) {
+      const call = slots.take() as CallSlot
+      for (const id of seen.slice(-4_000)) if (id !== call.id) expect(slots.find(id)).toBeUndefined()
+      seen.push(call.id)
+      slots.settle(call)
+      slots.free(call)
+      if (count > 50 && count < 9_990) seen.length = Math.min(seen.length, 40)
+    }
+  })
+
+  test('holds every slot that an id can name', () => {
+    expect(slotOf(callIdOf(SLOTS_MAX - 1, 0xfff))).toBe(SLOTS_MAX - 1)
+    expect(slotOf(callIdOf(0, 0xfff))).toBe(0)
+  })
+
+  test('settles once, frees what is settled, and drops what it held', () => {
+    const slots = new CallSlots(5)
+    const call = slots.take() as CallSlot
+    expect(() => slots.free(call)).toThrow(/invariant broken/)
+    const controller = new AbortController()
+    let aborted = 0
+    Object.assign(call, { args: 'secret', options: { signal: controller.signal }, onAbort: () => aborted++ })
+    controller.signal.addEventListener('abort', call.onAbort as () => void)
+    slots.settle(call)
+    expect(() => slots.settle(call)).toThrow(/invariant broken/)
+    controller.abort()
+    expect(aborted).toBe(0)
+    expect([call.args, call.options, call.onAbort, call.resolve, call.pieces]).toEqual(
+      Array.from({ length: 5 }, () => undefined),
+    )
+    slots.free(call)
+    expect(() => slots.free(call)).toThrow(/invariant broken/)
+  })
+})
+
+describe('the registry', () => {
+  const io = new URL('file:///x/io.js')
+  const good = { kind: 'protocol', name: 'good', api: PLUGIN_API, io } as unknown as AnyProtocol
+  const found = { kind: 'discovery', name: 'found', api: PLUGIN_API, io, options: { a: 1 } } as unknown as AnyDiscovery
+
+  test('knows what the I/O thread has to load, and where a bundler put it', () => {
+    const registry = new Registry([good], [found], { found: 'file:///bundle/found.js' })
+    expect(registry.modules).toEqual([
+      { kind: 'protocol', name: 'good', href: 'file:///x/io.js', options: undefined },
+      { kind: 'discovery', name: 'found', href: 'file:///bundle/found.js', options: { a: 1 } },
+    ])
+    expect(structuredClone(registry.modules)).toEqual(registry.modules)
+    registry.assertRegistered({ name: 'good' })
+    expect(() => registry.assertRegistered({ name: 'other' })).toThrow(/createKernel\({ protocols: \[good, other\] }\)/)
+    expect(() => registry.assertRegistered(undefined as never)).toThrow(/not registered/)
+    expect(() => registry.assertRegistered({ name: 'found' })).toThrow(/not registered/)
+  })
+
+  test.each<[string, unknown, RegExp]>([
+    ['nothing', undefined, /a plugin is undefined/],
+    ['a function', () => undefined, /createKernel/],
+    ['an object that is no plugin', { name: 'x' }, /'x' is no plugin/],
+    ['another contract', { ...good, name: 'old', api: 99 }, /'old' was written for contract 99.*install/],
+    ['no contract at all', { ...good, name: 'none', api: undefined }, /contract undefined/],
+    ['a name that is taken', { ...good }, /two plugins are called 'good'/],
+    ['a name of our own', { ...found, name: 'dns' }, /two plugins are called 'dns'/],
+    ['no I/O half', { ...good, name: 'half', io: './io.js' }, /'half' names no I\/O half.*import\.meta\.url/],
+  ])('refuses %s, with the line to write', (_what, plugin, message) => {
+    expect(() => new Registry([good, plugin as AnyProtocol], [], {})).toThrow(message)
+  })
+
+  test('reports every mistake at once', () => {
+    const broken = [undefined, { name: 'x' }, { ...good, name: 'old', api: 0 }] as unknown as AnyProtocol[]
+    try {
+      new Registry(broken, [], {})
+      expect.unreachable()
+    } catch (error) {
+      expect(error).toMatchObject({ code: 'PLUGIN_REGISTRATION', side: 'local' })
+      expect((error as Error).message.split('\n')).toHaveLength(3)
+    }
+  })
+})
+
+describe('the process stays alive', () => {
+  function handle() {
+    const handle = { refs: 0, ref: () => void handle.refs++, unref: () => void handle.refs-- }
+    return handle
+  }
+
+  test('while there is a reason, however many there are, and over a change of the handle', async () => {
+    const keepAlive = new KeepAlive()
+    const first = handle()
+    keepAlive.use(first)
+    keepAlive.add()
+    keepAlive.add()
+    keepAlive.remove()
+    expect(first.refs).toBe(1)
+    const second = handle()
+    keepAlive.use(second)
+    expect([first.refs, second.refs]).toEqual([0, 1])
+    keepAlive.remove()
+    expect(second.refs).toBe(0)
+    expect(() => keepAlive.remove()).toThrow(/invariant broken/)
+    await expect(keepAlive.during(Promise.reject(new Error('no')))).rejects.toThrow('no')
+    expect(await keepAlive.during(Promise.resolve(5))).toBe(5)
+    expect(second.refs).toBe(0)
+  })
+
+  test('without a handle reasons are kept for the next one', () => {
+    const keepAlive = new KeepAlive()
+    keepAlive.add()
+    const late = handle()
+    keepAlive.use(late)
+    expect(late.refs).toBe(1)
+    keepAlive.use(undefined)
+    expect(late.refs).toBe(0)
+    keepAlive.remove()
+  })
+})
+
+describe('an interest of this thread', () => {
+  function entry() {
+    const seen: string[] = []
+    const made = new InterestEntry(1, 'news', {
+      push: ({ bytes, start, end }) => seen.push(bytes.toString('utf8', start, end)),
+      gap: (reason) => seen.push(`gap ${reason}`),
+      failed: (error) => seen.push(`failed ${error.message}`),
+    })
+    return { made, seen }
+  }
+
+  const bytes = Buffer.from('--whole--')
+
+  test('puts a push that came in pieces together, and drops half a one at a gap', () => {
+    const { made, seen } = entry()
+    made.push(bytes, 2, 4, null, true)
+    made.push(bytes, 4, 5, null, true)
+    made.push(bytes, 5, 7, null, false)
+    made.push(bytes, 2, 4, null, true)
+    made.gap('overflow')
+    made.push(bytes, 2, 7, null, false)
+    expect(seen).toEqual(['whole', 'gap overflow', 'whole'])
+  })
+
+  test('hears nothing after its end, and its failure is the last it hears', async () => {
+    const { made, seen } = entry()
+    made.fail(new Error('refused'))
+    made.push(bytes, 2, 7, null, false)
+    made.gap('reconnected')
+    made.fail(new Error('again'))
+    await expect(made.confirmed).rejects.toThrow('refused')
+    await made.ended
+    expect(seen).toEqual(['failed refused'])
+    const closed = entry()
+    closed.made.end()
+    closed.made.push(bytes, 2, 7, null, false)
+    closed.made.fail(new Error('late'))
+    expect(closed.seen).toEqual([])
+  })
+
+  test('is called in the context of the one who asked', () => {
+    const storage = new AsyncLocalStorage<string>()
+    const seen: unknown[] = []
+    const made = storage.run(
+      'asker',
+      () =>
+        new InterestEntry(1, 'k', {
+          push: () => seen.push(storage.getStore()),
+          gap: () => undefined,
+          failed: () => undefined,
+        }),
+    )
+    storage.run('somebody else', () => made.push(bytes, 0, 1, null, false))
+    expect(seen).toEqual(['asker'])
+  })
+})
+
+test.each([
+  ['', ''],
+  ['--import ./a.js', ''],
+  ['--import=./a.js --max-old-space-size=100', '--max-old-space-size=100'],
+  ['--require a -r b --require=c', ''],
+  ['--enable-source-maps --import "./a b.js" --no-warnings', '--enable-source-maps --no-warnings'],
+  ['--import="./a b.js" --no-warnings', '--no-warnings'],
+  ['--loader x --experimental-loader=y', ''],
+  ['  --no-warnings   --trace-uncaught ', '--no-warnings --trace-uncaught'],
+  ['--require-in-the-middle', '--require-in-the-middle'],
+  ['--title="a \\" --import x" --no-warnings', '--title="a \\" --import x" --no-warnings'],
+])('NODE_OPTIONS %j is %j for the worker', (given, expected) => {
+  const environment = withoutPreloads({ NODE_OPTIONS: given, PATH: '/bin' })
+  expect(environment).toEqual({ NODE_OPTIONS: expected, PATH: '/bin' })
+})
+
+test('an environment without NODE_OPTIONS is left as it is', () => {
+  expect(withoutPreloads({ PATH: '/bin' })).toEqual({ PATH: '/bin' })
+})
