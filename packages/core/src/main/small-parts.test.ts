@@ -5,6 +5,7 @@ import { callIdOf, SLOTS_MAX, slotOf } from '../channel/records.ts'
 import type { AnyDiscovery, AnyProtocol } from '../plugin/protocol.ts'
 import { PLUGIN_API } from '../plugin/version.ts'
 import { withSeed } from '../testing/random.ts'
+import { Aborts } from './aborts.ts'
 import { InterestEntry } from './interests.ts'
 import { KeepAlive } from './keep-alive.ts'
 import { Registry } from './registry.ts'
@@ -63,19 +64,54 @@ describe('the call table', () => {
     const slots = new CallSlots(5)
     const call = slots.take() as CallSlot
     expect(() => slots.free(call)).toThrow(/invariant broken/)
-    const controller = new AbortController()
-    let aborted = 0
-    Object.assign(call, { args: 'secret', options: { signal: controller.signal }, onAbort: () => aborted++ })
-    controller.signal.addEventListener('abort', call.onAbort as () => void)
+    Object.assign(call, { args: 'secret', options: {}, pieces: [] })
     slots.settle(call)
     expect(() => slots.settle(call)).toThrow(/invariant broken/)
-    controller.abort()
-    expect(aborted).toBe(0)
-    expect([call.args, call.options, call.onAbort, call.resolve, call.pieces]).toEqual(
-      Array.from({ length: 5 }, () => undefined),
-    )
+    expect([call.args, call.options, call.resolve, call.pieces].filter((each) => each !== undefined)).toEqual([])
     slots.free(call)
     expect(() => slots.free(call)).toThrow(/invariant broken/)
+  })
+})
+
+describe('abort signals', () => {
+  test('have one listener however many calls share them, and none when the last is settled', () => {
+    const seen: number[] = []
+    const aborts = new Aborts((callId) => seen.push(callId))
+    const controller = new AbortController()
+    let listeners = 0
+    const { addEventListener, removeEventListener } = controller.signal
+    Object.assign(controller.signal, {
+      addEventListener: (...given: Parameters<typeof addEventListener>) => {
+        listeners++
+        addEventListener.apply(controller.signal, given)
+      },
+      removeEventListener: (...given: Parameters<typeof removeEventListener>) => {
+        listeners--
+        removeEventListener.apply(controller.signal, given)
+      },
+    })
+    for (let callId = 1; callId <= 50; callId++) aborts.add(controller.signal, callId)
+    expect(listeners).toBe(1)
+    for (let callId = 1; callId <= 49; callId++) aborts.remove(controller.signal, callId)
+    expect(listeners).toBe(1)
+    aborts.remove(controller.signal, 50)
+    expect(listeners).toBe(0)
+    aborts.add(controller.signal, 51)
+    controller.abort()
+    expect(seen).toEqual([51])
+  })
+
+  test('abort every call that shares them, but those that the abort of another one has settled', () => {
+    const seen: number[] = []
+    const controller = new AbortController()
+    const aborts = new Aborts((callId) => {
+      seen.push(callId)
+      aborts.remove(controller.signal, callId)
+      if (callId === 1) aborts.remove(controller.signal, 2)
+    })
+    for (const callId of [1, 2, 3]) aborts.add(controller.signal, callId)
+    controller.abort()
+    expect(seen).toEqual([1, 3])
   })
 })
 
