@@ -217,7 +217,7 @@ export class ByteWriter {
     this.bytes = larger
     this.start = 0
     this.position = length
-    this.limit = larger.length
+    this.limit = Math.min(larger.length, this.lengthMax)
     this.spilled = true
   }
 }
