@@ -139,9 +139,7 @@ function bothDirections(random: Random, bytes: number, steps: number): void {
     act(random, side, wanted, side.end.out.payloadMax)
     side.end.invariants()
   }
-  throw new Error(
-    `stuck: ${sides.map(({ sent, taken, sleeping, waits }) => JSON.stringify({ sent, taken, sleeping, waits })).join(' ')}`,
-  )
+  throw new Error(`stuck: ${sides.map(({ sent, taken }) => `${sent} sent, ${taken} taken`).join(', ')}`)
 }
 
 function act(random: Random, side: Side, wanted: number, payloadMax: number): void {

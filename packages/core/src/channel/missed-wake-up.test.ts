@@ -239,7 +239,7 @@ function makingRoom(memory: Shared, release: (consumer: RingConsumer) => boolean
   )
 }
 
-test('no wake-up is missed by a producer that waits for room: {raise, look at TAIL} x {release, look}, in every order', () => {
+test('no wake-up is missed by a producer that waits: {raise, look at TAIL} x {release, look}, in every order', () => {
   const count = everySchedule(() => {
     const memory = shared()
     return [

@@ -1,6 +1,7 @@
 /**
- * The I/O end of a channel: an application that does not look gets no more than its share of memory, loses nothing without being told, and never
- * stands in the way of another; submissions that were left in the ring are taken again, in every order of the two threads' operations.
+ * The I/O end of a channel: an application that does not look gets no more than its share of memory, loses nothing
+ * without being told, and never stands in the way of another; submissions that were left in the ring are taken again,
+ * in every order of the two threads' operations.
  */
 import { afterEach, describe, expect, test } from 'vitest'
 import { type Doorbell, ioEnd } from '../channel/channel.ts'
@@ -172,7 +173,7 @@ test('a thread that does not look costs nobody else: the others are answered, it
   expect(slow.app.owed).toBe(false)
 }, 30_000)
 
-// ---- Submissions that were left, in every order of the atomic operations ------------------------------------------------
+// ---- Submissions that were left, in every order of the atomic operations -------------------------------------
 
 const KB = 1024
 /** What fits the completion ring four times. */
@@ -198,8 +199,8 @@ class Bell implements Doorbell {
 }
 
 /**
- * The I/O side has answers waiting and a submission left in its ring; one more answer comes from a socket while the application makes
- * room. The submission must be taken in the end.
+ * The I/O side has answers waiting and a submission left in its ring; one more answer comes from a socket while the
+ * application makes room. The submission must be taken in the end.
  */
 function leftInTheRing(drainLater: (bell: Bell) => void): readonly Program[] {
   const memory = { submission: ringMemory(KB), completion: ringMemory(KB) }
@@ -266,7 +267,7 @@ function sample(random: Random, count: number, drainLater: (bell: Bell) => void)
   return lost
 }
 
-test('submissions left in the ring are taken again, whoever empties the backlog and whenever room is made', async () => {
+test('submissions left in the ring are taken again, whoever empties the backlog, whenever room is made', async () => {
   await withSeed((random) => {
     expect(sample(random, 3_000, (bell) => bell.ring())).toEqual([])
   })

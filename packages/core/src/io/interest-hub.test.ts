@@ -220,7 +220,7 @@ describe('races', () => {
     expect(told(bench.app, 1)).toBe('ready gap')
   })
 
-  test('dropped and wanted again before the peer has answered: ready when it is, no gap, one subscription', async () => {
+  test('dropped and wanted again before the peer has answered: ready when it is, and no gap', async () => {
     const bench = await opened()
     add(bench.app, 9, 'keeps the connection')
     await bench.run(20)
@@ -258,7 +258,7 @@ describe('races', () => {
     expect(bench.world.network.open()).toHaveLength(1)
   })
 
-  test('whatever is added, dropped, ended and lost: in the end everybody has what he wants, and nobody else is told', async () => {
+  test('whatever is added, dropped, ended and lost: in the end everybody has what he wants', async () => {
     await withSeed(async (random) => {
       for (let round = 0; round < 30; round++) {
         const bench = new KernelBench(random)

@@ -39,7 +39,7 @@ test('probes go over a connection of their own, at their interval', async () => 
   expect(lanePeers(bench)[0]?.received.toString()).toBe('hello tester\nx\n')
 })
 
-test('a lane that is silent with calls unanswered, while its peer answers others, is given up and replaced', async () => {
+test('a lane that is silent with calls unanswered, while its peer answers others, is replaced', async () => {
   const bench = await watched()
   for (const peer of lanePeers(bench)) peer.onData = () => undefined
   const stuck = bench.app.call('stuck')

@@ -1,9 +1,11 @@
 /**
- * The whole I/O kernel against a world that breaks: peers that die, stall, lie and come back, names that move, threads that do not look,
- * callers that give up. Swarm testing: each run draws its own weights, and some things never happen in it.
+ * The whole I/O kernel against a world that breaks: peers that die, stall, refuse and come back, names that move,
+ * threads that do not look, callers that give up. Swarm testing: each run draws its own weights, and some things never
+ * happen in it.
  *
- * Whatever dies when: every call settles exactly once, with its own answer or an error that says whether it may be tried again; a request that is
- * not idempotent is executed at most once, and one that is said to be unsent never was; nobody sees another's reply; nothing is left behind.
+ * Whatever dies when: every call settles exactly once, with its own answer or an error that says whether it may be
+ * tried again; a request that is not idempotent is executed at most once, and one that is said to be unsent never was;
+ * nobody sees another's reply; nothing is left behind.
  */
 import { expect, test } from 'vitest'
 import type { FakePeer } from '../testing/fake-network.ts'
@@ -260,7 +262,7 @@ class Simulation {
     thread.app.control({ type: 'add-interest', interest, target: 1, key: `k${this.#random.below(3)}` })
   }
 
-  // ---- The peers -----------------------------------------------------------------------------------------------------
+  // ---- The peers ------------------------------------------------------------------------------------------
 
   #listen(id: string): void {
     this.#bench.world.network.listen(id, (peer) => {
@@ -302,7 +304,7 @@ class Simulation {
     say(`ok ${number} ${'y'.repeat(Number(length))}`)
   }
 
-  // ---- The end -------------------------------------------------------------------------------------------------------
+  // ---- The end --------------------------------------------------------------------------------------------
 
   /** The world is well again; everything that waits must come to an end. */
   async #calmDown(): Promise<void> {

@@ -45,7 +45,7 @@ describe('while nobody can be asked', () => {
     expect(await all(calls)).toEqual(calls.map((_, index) => `c${index}`))
   })
 
-  test("with whenDown: 'fail', waiting calls fail when it is known, and later ones at once, with the reason", async () => {
+  test("with whenDown: 'fail', waiting calls fail when it is known, and later ones at once", async () => {
     const bench = nobody({ whenDown: 'fail' })
     const early = bench.app.call('early')
     await bench.run(20)

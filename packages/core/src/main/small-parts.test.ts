@@ -1,4 +1,7 @@
-/** The small parts of the application side: the call table, the registry, the reasons to stay alive, interests, and an environment without preloads. */
+/**
+ * The small parts of the application side: the call table, abort signals, the registry, the reasons to stay alive,
+ * interests, and an environment without preloads.
+ */
 import { AsyncLocalStorage } from 'node:async_hooks'
 import { describe, expect, test } from 'vitest'
 import { callIdOf, SLOTS_MAX, slotOf } from '../channel/records.ts'

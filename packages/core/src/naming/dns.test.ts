@@ -157,7 +157,7 @@ test('a name becomes its addresses with the port of the target, IPv4 before IPv6
   ])
 })
 
-test('the port is the default of the protocol where the target has none; numeric addresses are not asked for', async () => {
+test("the port is the protocol's default where the target has none; numeric addresses are not asked for", async () => {
   expect(await (await watch('10.1.1.1')).next()).toEqual(['10.1.1.1:7'])
   expect(await (await watch('[fd00::2]:9')).next()).toEqual(['[fd00::2]:9'])
   expect(await (await watch('/run/x.sock')).next()).toEqual(['/run/x.sock'])

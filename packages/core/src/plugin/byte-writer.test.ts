@@ -1,4 +1,4 @@
-/** The byte writer against plain buffers: nothing written is lost, whatever memory was lent and however often it spills. */
+/** The byte writer against plain buffers: nothing written is lost, whatever was lent and however often it spills. */
 import { describe, expect, test } from 'vitest'
 import { type Random, withSeed } from '../testing/random.ts'
 import { ByteWriter } from './byte-writer.ts'
@@ -87,31 +87,39 @@ describe('a writer', () => {
 /** Random writes, and what they must come to. */
 function write(random: Random, writer: ByteWriter): Buffer {
   const parts: Buffer[] = []
-  const number = (bytes: number, fill: (part: Buffer) => void): void => {
-    const part = Buffer.alloc(bytes)
-    fill(part)
-    parts.push(part)
-  }
   for (let count = random.below(12); count > 0; count--) {
     const value = random.below(2 ** 24)
     const text = 'abcdefghij'.repeat(1 + random.below(9)).slice(random.below(9))
-    const steps: (() => void)[] = [
-      () => (writer.u8(value & 255), number(1, (part) => part.writeUInt8(value & 255))),
-      () => (writer.u16be(value & 65535), number(2, (part) => part.writeUInt16BE(value & 65535))),
-      () => (writer.u16le(value & 65535), number(2, (part) => part.writeUInt16LE(value & 65535))),
-      () => (writer.u24le(value), number(3, (part) => part.writeUIntLE(value, 0, 3))),
-      () => (writer.u32be(value), number(4, (part) => part.writeUInt32BE(value))),
-      () => (writer.u32le(value), number(4, (part) => part.writeUInt32LE(value))),
-      () => (writer.i64be(-BigInt(value)), number(8, (part) => part.writeBigInt64BE(-BigInt(value)))),
-      () => (writer.i64le(BigInt(value)), number(8, (part) => part.writeBigInt64LE(BigInt(value)))),
-      () => (writer.f64be(value / 7), number(8, (part) => part.writeDoubleBE(value / 7))),
-      () => (writer.f64le(value / 7), number(8, (part) => part.writeDoubleLE(value / 7))),
-      () => (writer.ascii(text), parts.push(Buffer.from(text))),
-      () => (writer.utf8(`ä${text}`), parts.push(Buffer.from(`ä${text}`))),
-      () => (writer.copyRange(Buffer.from(text), 1, text.length), parts.push(Buffer.from(text.slice(1)))),
-      () => (writer.copy(Buffer.from(text)), parts.push(Buffer.from(text))),
-    ]
-    random.pick(steps)()
+    const [act, expected] = random.pick(steps(writer, value, text))
+    act()
+    parts.push(expected)
   }
   return Buffer.concat(parts)
+}
+
+function steps(writer: ByteWriter, value: number, text: string): readonly (readonly [() => unknown, Buffer])[] {
+  const small = value & 65_535
+  const big = BigInt(value)
+  return [
+    [() => writer.u8(value & 255), number(1, (part) => part.writeUInt8(value & 255))],
+    [() => writer.u16be(small), number(2, (part) => part.writeUInt16BE(small))],
+    [() => writer.u16le(small), number(2, (part) => part.writeUInt16LE(small))],
+    [() => writer.u24le(value), number(3, (part) => part.writeUIntLE(value, 0, 3))],
+    [() => writer.u32be(value), number(4, (part) => part.writeUInt32BE(value))],
+    [() => writer.u32le(value), number(4, (part) => part.writeUInt32LE(value))],
+    [() => writer.i64be(-big), number(8, (part) => part.writeBigInt64BE(-big))],
+    [() => writer.i64le(big), number(8, (part) => part.writeBigInt64LE(big))],
+    [() => writer.f64be(value / 7), number(8, (part) => part.writeDoubleBE(value / 7))],
+    [() => writer.f64le(value / 7), number(8, (part) => part.writeDoubleLE(value / 7))],
+    [() => writer.ascii(text), Buffer.from(text)],
+    [() => writer.utf8(`ä${text}`), Buffer.from(`ä${text}`)],
+    [() => writer.copyRange(Buffer.from(text), 1, text.length), Buffer.from(text.slice(1))],
+    [() => writer.copy(Buffer.from(text)), Buffer.from(text)],
+  ]
+}
+
+function number(bytes: number, fill: (part: Buffer) => void): Buffer {
+  const part = Buffer.alloc(bytes)
+  fill(part)
+  return part
 }

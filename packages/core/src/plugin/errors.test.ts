@@ -1,4 +1,7 @@
-/** Errors: whose fault, a stable code, whether it was sent; recognised across two copies of the package, and the same after crossing the threads. */
+/**
+ * Errors: whose fault, a stable code, whether it was sent; recognised across two copies of the package, and the same
+ * after crossing the threads.
+ */
 import { deserialize, serialize } from 'node:v8'
 import { describe, expect, test } from 'vitest'
 import {
