@@ -1,4 +1,4 @@
-/** What one connection may use: the sizes of replies, frames and requests, the door that closes, the memory it is lent. */
+/** What one connection may use: sizes of replies, frames and requests, room for more calls, the memory it is lent. */
 import { describe, expect, test } from 'vitest'
 import { FrameFlag } from '../plugin/connection.ts'
 import { Bench } from '../testing/connection-bench.ts'

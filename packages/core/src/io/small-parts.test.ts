@@ -198,9 +198,9 @@ describe('the line about an upstream that is down', () => {
     const troubles = new Troubles('lines://x', world)
     for (let flap = 0; flap < 300; flap++) {
       troubles.report('refused', false)
-      world.skip(50)
+      world.elapse(50)
       troubles.over()
-      world.skip(50)
+      world.elapse(50)
     }
     const down = world.lines.filter((text) => text.includes('is down'))
     expect(down.length).toBeGreaterThanOrEqual(2)

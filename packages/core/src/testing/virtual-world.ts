@@ -121,7 +121,7 @@ export class VirtualWorld implements IoEnvironment {
   }
 
   /** Nothing happens, but it is later. */
-  skip(ms: number): void {
+  elapse(ms: number): void {
     this.#nowMs += ms
   }
 
