@@ -4,7 +4,7 @@
  */
 import { lines, ScriptedPeer } from '@iokernel/core/testing'
 import { expect, test } from 'vitest'
-import { inBothModes } from './modes.ts'
+import { inBothModes } from '../../fixtures/modes.ts'
 
 inBothModes('calls', ({ kernel }) => {
   test('a thousand calls at once each get their own answer, in order, over one connection', async () => {

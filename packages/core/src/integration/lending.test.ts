@@ -4,7 +4,7 @@
 import type { GapReason } from '@iokernel/core/plugin'
 import { lines, ScriptedPeer } from '@iokernel/core/testing'
 import { expect, test } from 'vitest'
-import { inBothModes } from './modes.ts'
+import { inBothModes } from '../../fixtures/modes.ts'
 
 inBothModes('sessions', ({ kernel }) => {
   test('a session has a connection to itself and is reset before the next borrower', async () => {

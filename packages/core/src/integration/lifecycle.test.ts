@@ -4,7 +4,7 @@
 import { createKernel, getKernel, type UpstreamState } from '@iokernel/core'
 import { lines, ScriptedPeer } from '@iokernel/core/testing'
 import { expect, test } from 'vitest'
-import { inBothModes } from './modes.ts'
+import { inBothModes } from '../../fixtures/modes.ts'
 
 inBothModes('lifecycle', ({ kernel, mode }) => {
   test('a connection exists before the first call', async () => {

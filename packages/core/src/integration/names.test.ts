@@ -9,7 +9,7 @@ import { join } from 'node:path'
 import { lines, ScriptedPeer } from '@iokernel/core/testing'
 import { decode, encode } from 'dns-packet'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { inBothModes } from './modes.ts'
+import { inBothModes } from '../../fixtures/modes.ts'
 
 /** What the server says: addresses of a name, or nothing (NXDOMAIN). */
 type Zone = Map<string, readonly string[]>

@@ -60,7 +60,7 @@ export class IoKernel implements AttachmentHost {
   readonly #attachments = new Set<Attachment>()
   readonly #sessions = new Map<Attachment, Map<number, Session>>()
   readonly #sessionClients = new Map<Session, Client>()
-  readonly #interests = new Map<Attachment, Map<number, Upstream>>()
+  readonly #interests = new Map<Attachment, Map<number, Client>>()
   #gathered: LiveConnection[] = []
   #connectionId = 0
   #wakeAtMs = Number.POSITIVE_INFINITY
@@ -161,15 +161,13 @@ export class IoKernel implements AttachmentHost {
       case 'close-session':
         return this.#closeSession(attachment, message.session)
       case 'add-interest': {
-        const upstream = attachment.client(message.target)?.upstream
-        if (upstream === undefined) return
-        this.#interests.get(attachment)?.set(message.interest, upstream)
-        return upstream.interests.add(attachment, message.interest, message.key)
+        const client = attachment.client(message.target)
+        if (client === undefined) return
+        this.#interests.get(attachment)?.set(message.interest, client)
+        return client.upstream.interests.add(attachment, message.interest, message.key)
       }
       case 'drop-interest':
-        this.#interests.get(attachment)?.get(message.interest)?.interests.drop(attachment, message.interest)
-        this.#interests.get(attachment)?.delete(message.interest)
-        return
+        return this.#dropInterest(attachment, message.interest)
       case 'flush':
         return this.#flushFor(attachment, message.token)
       case 'ping':
@@ -235,6 +233,7 @@ export class IoKernel implements AttachmentHost {
       client.onIdle = undefined
       if (attachment.client(target) !== client) return
       attachment.setClient(target, undefined)
+      this.#dropLoans(attachment, client)
       client.upstream.clients.delete(client)
       if (client.upstream.clients.size === 0) client.upstream.close(CLOSED)
       attachment.event({ type: 'disconnected', target })
@@ -246,6 +245,29 @@ export class IoKernel implements AttachmentHost {
     })
     if (client.calls === 0) finish()
     else client.onIdle = finish
+  }
+
+  #dropInterest(attachment: Attachment, interest: number): void {
+    const interests = this.#interests.get(attachment)
+    interests?.get(interest)?.upstream.interests.drop(attachment, interest)
+    interests?.delete(interest)
+  }
+
+  /** What a client that is closed still has: its interests end, its sessions are lost. */
+  #dropLoans(attachment: Attachment, client: Client): void {
+    const error = describeError(CLOSED)
+    for (const [interest, owner] of [...(this.#interests.get(attachment) ?? [])]) {
+      if (owner !== client) continue
+      this.#dropInterest(attachment, interest)
+      attachment.event({ type: 'interest-failed', interest, error })
+    }
+    for (const [number, session] of [...(this.#sessions.get(attachment) ?? [])]) {
+      if (this.#sessionClients.get(session) !== client) continue
+      this.#sessions.get(attachment)?.delete(number)
+      this.#sessionClients.delete(session)
+      client.upstream.sessions.giveBack(session)
+      attachment.event({ type: 'session-lost', session: number, error })
+    }
   }
 
   // ---- Sessions -------------------------------------------------------------------------------------------
@@ -305,7 +327,8 @@ export class IoKernel implements AttachmentHost {
     const nowMs = this.nowMs()
     if (call.state === CallState.Queued) {
       call.list?.remove(call)
-      return this.settlement.fail(call, error, nowMs)
+      // Whatever ends it, it was never written.
+      return this.settlement.fail(call, error.sent === 'no' ? error : { ...error, sent: 'no' }, nowMs)
     }
     if (call.state !== CallState.Written) return
     const upstream = call.client?.upstream

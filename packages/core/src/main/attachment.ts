@@ -6,7 +6,7 @@
  */
 
 import type { ChannelEnd } from '../channel/channel.ts'
-import type { EventMessage, UpstreamConfiguration } from '../channel/messages.ts'
+import type { ControlMessage, EventMessage, UpstreamConfiguration } from '../channel/messages.ts'
 import { TARGETS_MAX } from '../channel/records.ts'
 import { type IoKernelError, LocalError, rebuildError } from '../plugin/errors.ts'
 import type { KernelLimits } from '../shared/limits.ts'
@@ -102,11 +102,23 @@ export class Attachment {
     // Announces sleep: before, no doorbell would ring.
     this.#exchange.drain()
     if (first) return
-    for (const [target, entry] of this.upstreams) this.announce(target, entry.configuration, entry.isListening)
+    for (const [target, entry] of this.upstreams) {
+      if (!entry.isClosing) this.announce(target, entry.configuration, entry.isListening)
+    }
     for (const [interest, entry] of this.interests) {
       this.#exchange.control({ type: 'add-interest', interest, target: entry.target, key: entry.key })
       entry.gap('reconnected')
     }
+  }
+
+  /** Says something that no longer matters once the I/O thread or the kernel is gone. */
+  tell(message: ControlMessage): void {
+    if (this.#failure === undefined && this.#replacement === undefined) this.#exchange?.control(message)
+  }
+
+  /** True when nobody answers: what was to be closed is closed. */
+  get isOver(): boolean {
+    return this.#failure !== undefined || this.#replacement !== undefined
   }
 
   announce(target: number, upstream: UpstreamConfiguration, listening: boolean): void {
@@ -118,8 +130,11 @@ export class Attachment {
   lose(error: (sent: 'no' | 'maybe') => IoKernelError, replacement: Promise<void> | undefined): void {
     this.#replacement = replacement
     this.#exchange?.lose(error)
-    for (const [, session] of this.sessions) session.onLost(error('no'))
-    for (const [, entry] of this.upstreams) entry.accept({ status: 'down', endpoints: [], reason: error('no').message })
+    for (const [, session] of this.sessions) session.onGone(error('no'))
+    for (const [, entry] of this.upstreams) {
+      entry.onDisconnected()
+      entry.accept({ status: 'down', endpoints: [], reason: error('no').message })
+    }
     void replacement?.then(
       () => {
         if (this.#replacement === replacement) this.#replacement = undefined

@@ -13,6 +13,7 @@ import type { Cloneable } from '../plugin/cloneable.ts'
 import { type IoKernelError, LocalError, RemoteError } from '../plugin/errors.ts'
 import type { Protocol } from '../plugin/protocol.ts'
 import { nowMs } from '../shared/clock.ts'
+import { DURATION_MS_MAX, durationMs } from '../shared/durations.ts'
 import { type KernelLimits, UPSTREAM_LIMITS, type UpstreamLimits, type UpstreamOptions } from '../shared/limits.ts'
 import { Attachment } from './attachment.ts'
 import { describeKernel, type KernelDescription } from './describe.ts'
@@ -33,6 +34,9 @@ export interface KernelSettings {
   readonly keepPreloads: boolean
   onClosed(): void
 }
+
+/** Longer than calls take that are answered at all. */
+const CLOSE_DEADLINE_MS = 5_000
 
 export class Kernel {
   readonly #settings: KernelSettings
@@ -114,8 +118,7 @@ export class Kernel {
       limits: this.#settings.limits,
       upstreamLimits: UPSTREAM_LIMITS,
       restarts: this.#restarts.length,
-      callsInFlight:
-        this.#attachment.replacement === undefined && this.#io !== undefined ? this.#attachment.exchange.waiting : 0,
+      callsInFlight: this.#attachment.isOver || this.#io === undefined ? 0 : this.#attachment.exchange.waiting,
       upstreams: [...this.#attachment.upstreams].map(([, entry]) => entry),
     })
   }
@@ -125,7 +128,8 @@ export class Kernel {
    * what is left is rejected. Idempotent.
    */
   close(options: { readonly deadlineMs?: number } = {}): Promise<void> {
-    this.#closing ??= this.#close(options.deadlineMs ?? 5_000)
+    const deadlineMs = durationMs('deadlineMs', options.deadlineMs ?? CLOSE_DEADLINE_MS)
+    this.#closing ??= this.#close(deadlineMs)
     return this.#closing
   }
 
@@ -147,7 +151,7 @@ export class Kernel {
       let timer: NodeJS.Timeout | undefined
       const late = new Promise<void>((resolve) => {
         // The I/O thread rejects what is left at the deadline; the second is for one that no longer answers.
-        timer = setTimeout(resolve, deadlineMs + 1_000)
+        timer = setTimeout(resolve, Math.min(deadlineMs + 1_000, DURATION_MS_MAX))
       })
       attachment.exchange.control({ type: 'close', deadlineMs })
       await Promise.race([closed, late])

@@ -16,6 +16,7 @@ import type {
   UpstreamHandle,
   WaitOptions,
 } from '../plugin/protocol.ts'
+import { durationMs } from '../shared/durations.ts'
 import type { Attachment } from './attachment.ts'
 import { InterestEntry } from './interests.ts'
 import type { AnyOperation } from './slots.ts'
@@ -59,7 +60,7 @@ export class UpstreamLink implements Link {
       if (attachment.interests.get(interest) !== entry) return
       entry.end()
       attachment.interests.remove(interest)
-      if (attachment.replacement === undefined) attachment.exchange.control({ type: 'drop-interest', interest })
+      attachment.tell({ type: 'drop-interest', interest })
     }
     attachment.exchange.control({ type: 'add-interest', interest, target: this.entry.target, key })
     try {
@@ -79,7 +80,8 @@ export class UpstreamLink implements Link {
     try {
       if (this.attachment.replacement !== undefined) await this.attachment.replacement
       const session = new SessionEntry(this.attachment, this.entry)
-      const deadlineMs = options?.deadlineMs ?? this.entry.configuration.limits.callDeadlineMs
+      const { callDeadlineMs } = this.entry.configuration.limits
+      const deadlineMs = durationMs('deadlineMs', options?.deadlineMs ?? callDeadlineMs)
       await this.attachment.keepAlive.during(session.open(deadlineMs))
       return session
     } catch (error) {
@@ -95,8 +97,10 @@ export class UpstreamLink implements Link {
     options: CallOptions | undefined,
   ): Promise<unknown> {
     const limits = this.entry.configuration.limits
-    // Whole milliseconds, rounded up: a deadline of less than one is not "none".
-    const deadlineMs = Math.ceil(options?.deadlineMs ?? operation.deadlineMs ?? limits.callDeadlineMs)
+    const deadlineMs =
+      options?.deadlineMs === undefined
+        ? (operation.deadlineMs ?? limits.callDeadlineMs)
+        : durationMs('deadlineMs', options.deadlineMs)
     return this.attachment.exchange.call(operation, args, target, flags, deadlineMs, limits.requestBytesMax, options)
   }
 }
@@ -172,11 +176,13 @@ export class SessionEntry extends UpstreamLink implements SessionLink {
   onLost(error: Error): void {
     this.#lostWith = error
     this.#opened?.reject(error)
-    // The thread is gone and its sessions with it: nobody will answer a close.
-    if (this.attachment.replacement !== undefined) {
-      this.#closed?.()
-      this.attachment.sessions.remove(this.#number)
-    }
+  }
+
+  /** The I/O thread is gone and its sessions with it: nobody will answer a close. */
+  onGone(error: Error): void {
+    this.onLost(error)
+    this.#closed?.()
+    this.attachment.sessions.remove(this.#number)
   }
 
   onClosed(): void {
@@ -187,7 +193,7 @@ export class SessionEntry extends UpstreamLink implements SessionLink {
     if (this.attachment.sessions.get(this.#number) !== this) return Promise.resolve()
     return new Promise((resolve) => {
       this.#closed = resolve
-      this.attachment.exchange.control({ type: 'close-session', session: this.#number })
+      this.attachment.tell({ type: 'close-session', session: this.#number })
     })
   }
 }

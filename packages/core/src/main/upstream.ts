@@ -9,6 +9,7 @@ import type { UpstreamConfiguration } from '../channel/messages.ts'
 import type { Cloneable } from '../plugin/cloneable.ts'
 import { AbortedError, DeadlineError, type IoKernelError, LocalError } from '../plugin/errors.ts'
 import type { UpstreamHandle, UpstreamState, WaitOptions } from '../plugin/protocol.ts'
+import { durationMs } from '../shared/durations.ts'
 import { shielded } from '../shared/shield.ts'
 import type { Attachment } from './attachment.ts'
 
@@ -47,6 +48,10 @@ export class UpstreamEntry implements UpstreamHandle {
     return this.#listeners.size > 0
   }
 
+  get isClosing(): boolean {
+    return this.#closing !== undefined
+  }
+
   /** Throws when calls make no sense any more. */
   assertOpen(): void {
     if (this.#closing === undefined) return
@@ -78,7 +83,8 @@ export class UpstreamEntry implements UpstreamHandle {
 
   /** Waits for `outcome` until the deadline or the signal; then rejects with what stands in the way. */
   async waitFor<Result>(outcome: Promise<Result>, options: WaitOptions = {}): Promise<Result> {
-    const { signal, deadlineMs = this.configuration.limits.callDeadlineMs } = options
+    const { signal } = options
+    const deadlineMs = durationMs('deadlineMs', options.deadlineMs ?? this.configuration.limits.callDeadlineMs)
     let timer: NodeJS.Timeout | undefined
     let onAbort: (() => void) | undefined
     const ended = new Promise<never>((_, reject) => {
@@ -108,7 +114,8 @@ export class UpstreamEntry implements UpstreamHandle {
   }
 
   close(options: { readonly deadlineMs?: number } = {}): Promise<void> {
-    this.#closing ??= this.#close(options.deadlineMs ?? this.configuration.limits.drainTimeoutMs)
+    const deadlineMs = durationMs('deadlineMs', options.deadlineMs ?? this.configuration.limits.drainTimeoutMs)
+    this.#closing ??= this.#close(deadlineMs)
     return this.#closing
   }
 
@@ -129,11 +136,12 @@ export class UpstreamEntry implements UpstreamHandle {
 
   async #close(deadlineMs: number): Promise<void> {
     const attachment = this.#attachment
-    if (attachment.replacement === undefined) {
+    // Where nobody answers any more, what was to be closed is closed.
+    if (!attachment.isOver) {
       const done = new Promise<void>((resolve) => {
         this.#disconnected = resolve
       })
-      attachment.exchange.control({ type: 'disconnect', target: this.target, deadlineMs })
+      attachment.tell({ type: 'disconnect', target: this.target, deadlineMs })
       await attachment.keepAlive.during(done)
     }
     attachment.upstreams.remove(this.target)
@@ -148,8 +156,7 @@ export class UpstreamEntry implements UpstreamHandle {
     } catch (error) {
       failure = error instanceof Error ? error.message : String(error)
     }
-    if (this.#attachment.replacement !== undefined) return
-    this.#attachment.exchange.control({ type: 'credentials', target: this.target, value, failure })
+    this.#attachment.tell({ type: 'credentials', target: this.target, value, failure })
   }
 
   #watch(listener: (state: UpstreamState) => void): Disposable {
@@ -158,8 +165,7 @@ export class UpstreamEntry implements UpstreamHandle {
   }
 
   #sayListening(listening: boolean): void {
-    if (this.#attachment.replacement !== undefined) return
-    this.#attachment.exchange.control({ type: 'listening', target: this.target, listening })
+    this.#attachment.tell({ type: 'listening', target: this.target, listening })
   }
 
   #notReady(deadlineMs: number): DeadlineError {

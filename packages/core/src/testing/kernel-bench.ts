@@ -19,7 +19,7 @@ import type { CallOptions } from '../plugin/protocol.ts'
 import { PLUGIN_API } from '../plugin/version.ts'
 import { KERNEL_LIMITS, type KernelLimits, UPSTREAM_LIMITS, type UpstreamLimits } from '../shared/limits.ts'
 import { line } from './line-peer.ts'
-import linesIo from './lines-io.ts'
+import linesIo from './lines/io.ts'
 import { Random } from './random.ts'
 import { VirtualWorld } from './virtual-world.ts'
 

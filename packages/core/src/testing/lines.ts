@@ -9,7 +9,7 @@
  *   subscribe `sub key` / `unsub key`        answers  `!+key`, `!-key`, or an error
  *   handshake `hello NAME` -> `welcome` or `-denied`; probe `ping` -> `pong`; reset `reset` -> `ok`
  *
- * Rules: this is the application half; `lines-io.ts` is the other. Both are built, so that a worker can load them.
+ * Rules: this is the application half; `lines/io.ts` is the other. Both are built, so that a worker can load them.
  */
 import { LocalError, RemoteError } from '../plugin/errors.ts'
 import type {
@@ -23,7 +23,7 @@ import type {
   WaitOptions,
 } from '../plugin/protocol.ts'
 import { PLUGIN_API } from '../plugin/version.ts'
-import type { LinesIo } from './lines-io.ts'
+import type { LinesIo } from './lines/io.ts'
 
 export interface LinesTarget {
   /** `host:port`, several by commas, or `/path`. */
@@ -95,7 +95,7 @@ export const lines: Protocol<LinesTarget, LinesIo, null, LinesClient> = {
   kind: 'protocol',
   name: 'lines',
   api: PLUGIN_API,
-  io: new URL('./lines-io.js', import.meta.url),
+  io: new URL('./lines/io.js', import.meta.url),
   supports: { replies: 'in-order', lanes: 'one', push: true, serve: false, tls: 'direct' },
   resolve(target) {
     const {

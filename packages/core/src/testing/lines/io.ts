@@ -1,9 +1,9 @@
 /**
- * The I/O half of `lines.ts`, which describes the wire. Two requests break it on purpose: `throw` and `spin` in a
+ * The I/O half of `../lines.ts`, which describes the wire. Two requests break it on purpose: `throw` and `spin` in a
  * reply.
  */
-import type { ByteWriter } from '../plugin/byte-writer.ts'
-import type { Cloneable } from '../plugin/cloneable.ts'
+import type { ByteWriter } from '../../plugin/byte-writer.ts'
+import type { Cloneable } from '../../plugin/cloneable.ts'
 import {
   type Connection,
   FrameFlag,
@@ -12,10 +12,10 @@ import {
   type Place,
   type PushRoute,
   type Verdict,
-} from '../plugin/connection.ts'
-import { RefusedError, RemoteError, RemoteProtocolError } from '../plugin/errors.ts'
-import { frame, type Script, send } from '../plugin/script.ts'
-import { PLUGIN_API } from '../plugin/version.ts'
+} from '../../plugin/connection.ts'
+import { RefusedError, RemoteError, RemoteProtocolError } from '../../plugin/errors.ts'
+import { frame, type Script, send } from '../../plugin/script.ts'
+import { PLUGIN_API } from '../../plugin/version.ts'
 
 export interface LinesIo {
   readonly [name: string]: Cloneable
