@@ -213,6 +213,30 @@ inBothModes('calls', ({ kernel }) => {
     await expect(stranger.link.upstream.ready({ deadlineMs: 10_000 })).rejects.toMatchObject({ code: 'DENIED' })
   })
 
+  test.each([
+    ['a signal that is none', { signal: {} }],
+    ['a signal that only looks like one', { signal: { aborted: false, addEventListener: () => undefined } }],
+    ['a negative deadline', { deadlineMs: -1 }],
+    ['a deadline that is not a number', { deadlineMs: Number.NaN }],
+    ['a deadline that is text', { deadlineMs: '50' }],
+    ['an onTiming that is no function', { onTiming: 5 }],
+    ['options that are none', null],
+  ])('%s is refused before anything is sent, and costs nothing', async (_, options) => {
+    await using peer = await ScriptedPeer.listen(ScriptedPeer.echo)
+    const k = await kernel({ limits: { inFlightMax: 1 } })
+    const client = k.connect(lines, peer.at)
+    for (let time = 0; time < 3; time++) {
+      await expect(client.ask('x', options as never)).rejects.toMatchObject({
+        code: 'OPTION',
+        side: 'local',
+        sent: 'no',
+      })
+    }
+    await expect(client.session(options as never)).rejects.toMatchObject({ code: 'OPTION' })
+    expect(await client.ask('fine', { deadlineMs: Number.POSITIVE_INFINITY })).toBe('echo fine')
+    expect(peer.lines).toEqual(['fine'])
+  })
+
   test('the time of a call is split: queued, upstream, waiting for the application, application', async () => {
     await using peer = await ScriptedPeer.listen((line, socket) => {
       setTimeout(() => socket.write(`echo ${line}\n`), 20)

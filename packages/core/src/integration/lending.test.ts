@@ -70,6 +70,48 @@ inBothModes('sessions', ({ kernel }) => {
     expect(await (await second).ask('x')).toBe('echo x')
   })
 
+  test('waiting for a session can be aborted', async () => {
+    await using peer = await ScriptedPeer.listen(ScriptedPeer.echo)
+    const client = (await kernel()).connect(lines, peer.at, { sessionsMax: 1 })
+    const first = await client.session()
+    const abort = new AbortController()
+    const second = expect(client.session({ signal: abort.signal })).rejects.toMatchObject({
+      code: 'ABORTED',
+      sent: 'no',
+    })
+    abort.abort()
+    await second
+    await first.link.close()
+    // The place in the queue was given up, so the connection is free.
+    const third = await client.session()
+    expect(await third.ask('x')).toBe('echo x')
+  })
+
+  test('closing a client ends its subscriptions and sessions, and leaves those of others', async () => {
+    await using peer = await ScriptedPeer.listen(ScriptedPeer.echo)
+    const k = await kernel()
+    const [one, other] = [k.connect(lines, peer.at), k.connect(lines, peer.at)]
+    const ended: string[] = []
+    await one.listen('news', { ...hearing(), failed: (error) => ended.push((error as { code?: string }).code ?? '') })
+    const session = await one.session()
+    await one.link.upstream.close()
+    await expect.poll(() => ended).toEqual(['CLOSED'])
+    await expect.poll(() => session.link.lost).toBe(true)
+    expect(await other.ask('x')).toBe('echo x')
+  })
+
+  test('closing in any order is no error', async () => {
+    await using peer = await ScriptedPeer.listen(ScriptedPeer.echo)
+    const k = await kernel()
+    const client = k.connect(lines, peer.at)
+    const watching = client.link.upstream.onState(() => undefined)
+    const session = await client.session()
+    const interest = await client.listen('news', hearing())
+    await k.close()
+    await Promise.all([session.link.close(), interest.close(), client.link.upstream.close(), k.close()])
+    watching[Symbol.dispose]()
+  })
+
   test('a lost session says so and does not come back by itself', async () => {
     await using peer = await ScriptedPeer.listen((line, socket) => {
       if (line === 'die') socket.resetAndDestroy()

@@ -18,6 +18,7 @@ import type {
 } from '../plugin/protocol.ts'
 import { durationMs } from '../shared/durations.ts'
 import type { Attachment } from './attachment.ts'
+import { checkCallOptions } from './call-options.ts'
 import { InterestEntry } from './interests.ts'
 import type { AnyOperation } from './slots.ts'
 import type { UpstreamEntry } from './upstream.ts'
@@ -79,10 +80,19 @@ export class UpstreamLink implements Link {
     this.entry.assertOpen()
     try {
       if (this.attachment.replacement !== undefined) await this.attachment.replacement
-      const session = new SessionEntry(this.attachment, this.entry)
+      if (options !== undefined) checkCallOptions(options)
       const { callDeadlineMs } = this.entry.configuration.limits
       const deadlineMs = durationMs('deadlineMs', options?.deadlineMs ?? callDeadlineMs)
-      await this.attachment.keepAlive.during(session.open(deadlineMs))
+      const session = new SessionEntry(this.attachment, this.entry)
+      const opened = session.open(deadlineMs)
+      try {
+        // The I/O thread keeps the deadline; here is only the signal.
+        await this.entry.waitFor(opened, { deadlineMs: 0, ...(options?.signal && { signal: options.signal }) })
+      } catch (error) {
+        opened.catch(() => undefined)
+        void session.close()
+        throw error
+      }
       return session
     } catch (error) {
       throw atCaller(error, this.session, this.entry.authority)
@@ -97,6 +107,7 @@ export class UpstreamLink implements Link {
     options: CallOptions | undefined,
   ): Promise<unknown> {
     const limits = this.entry.configuration.limits
+    if (options !== undefined) checkCallOptions(options)
     const deadlineMs =
       options?.deadlineMs === undefined
         ? (operation.deadlineMs ?? limits.callDeadlineMs)

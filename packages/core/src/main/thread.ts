@@ -62,8 +62,8 @@ export interface IoHandle {
 }
 
 /**
- * The I/O thread makes little garbage, and all of it dies young: a small nursery is collected in microseconds and saves 4 MB
- * of resident memory against V8's default (measured after 1 000 calls).
+ * The I/O thread makes little garbage, and all of it dies young: a small nursery is collected in microseconds and saves
+ * 4 MB of resident memory against V8's default (measured after 1 000 calls).
  */
 const YOUNG_GENERATION_MB = 2
 

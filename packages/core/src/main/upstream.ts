@@ -12,6 +12,7 @@ import type { UpstreamHandle, UpstreamState, WaitOptions } from '../plugin/proto
 import { durationMs } from '../shared/durations.ts'
 import { shielded } from '../shared/shield.ts'
 import type { Attachment } from './attachment.ts'
+import { checkFunction, checkSignal } from './call-options.ts'
 
 export class UpstreamEntry implements UpstreamHandle {
   readonly target: number
@@ -84,6 +85,7 @@ export class UpstreamEntry implements UpstreamHandle {
   /** Waits for `outcome` until the deadline or the signal; then rejects with what stands in the way. */
   async waitFor<Result>(outcome: Promise<Result>, options: WaitOptions = {}): Promise<Result> {
     const { signal } = options
+    checkSignal(signal)
     const deadlineMs = durationMs('deadlineMs', options.deadlineMs ?? this.configuration.limits.callDeadlineMs)
     let timer: NodeJS.Timeout | undefined
     let onAbort: (() => void) | undefined
@@ -102,6 +104,7 @@ export class UpstreamEntry implements UpstreamHandle {
   }
 
   onState(listener: (state: UpstreamState) => void): Disposable {
+    checkFunction('the listener of onState()', listener ?? null)
     const first = !this.isListening
     const registration = this.#watch(AsyncResource.bind(listener))
     if (first) this.#sayListening(true)

@@ -1,8 +1,8 @@
 /**
  * Durations that users give.
  *
- * Rules: a duration is a number of at least 0, in milliseconds; `Infinity` is the longest a timer can be. Anything else is refused with
- * its name, because `setTimeout` turns NaN, strings and everything past 2^31 into one millisecond.
+ * Rules: a duration is a number of at least 0, in milliseconds; `Infinity` is the longest a timer can be. Anything else
+ * is refused with its name, because `setTimeout` turns NaN, strings and everything past 2^31 into one millisecond.
  */
 import { LocalError } from '../plugin/errors.ts'
 
