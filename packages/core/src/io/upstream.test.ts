@@ -138,6 +138,25 @@ describe('a lane dies', () => {
     expect(again.length).toBe(10)
   })
 
+  test('the budget is earned by calls: a share of them may be sent again', async () => {
+    for (const [retryPercent, expected] of [
+      [0, 0],
+      [10, 10],
+    ] as const) {
+      const bench = await connected({ limits: { retryPercent, retriesPerSecond: 0 } })
+      const answered = Array.from({ length: 60 }, (_, index) => bench.app.call(`a${index}`))
+      await bench.run(20)
+      await all(answered)
+      for (const peer of bench.world.network.open()) peer.onData = () => undefined
+      const calls = Array.from({ length: 40 }, (_, index) => bench.app.call(`c${index}`, { idempotent: true }))
+      await bench.run(10)
+      for (const peer of bench.world.network.open()) peer.reset()
+      await bench.run(1_000)
+      const again = (await all(calls)).filter((text) => text.startsWith('c'))
+      expect(again).toHaveLength(expected)
+    }
+  })
+
   test('a reply that had begun is not asked for again', async () => {
     const bench = await connected()
     for (const peer of bench.world.network.open()) {
