@@ -5,11 +5,12 @@
  * symbol, so that `getKernel` finds them across copies of this package and hot reloads.
  */
 import { Kernel } from './main/kernel.ts'
+import { checkFunction, checkNames, kernelLimits } from './main/options.ts'
 import { Registry } from './main/registry.ts'
 import { type DnsOptions, type LogLevel, startThread } from './main/thread.ts'
 import { LocalError } from './plugin/errors.ts'
 import type { AnyDiscovery, AnyProtocol } from './plugin/protocol.ts'
-import { KERNEL_LIMITS, type KernelLimits } from './shared/limits.ts'
+import type { KernelLimits } from './shared/limits.ts'
 
 export interface KernelOptions {
   readonly protocols: readonly AnyProtocol[]
@@ -31,6 +32,18 @@ export interface KernelOptions {
   readonly dns?: DnsOptions
 }
 
+const OPTION_NAMES: readonly (keyof KernelOptions)[] = [
+  'protocols',
+  'discovery',
+  'thread',
+  'limits',
+  'name',
+  'logger',
+  'ioModules',
+  'keepPreloads',
+  'dns',
+]
+
 const KERNELS = Symbol.for('iokernel.kernels')
 
 /**
@@ -38,6 +51,7 @@ const KERNELS = Symbol.for('iokernel.kernels')
  * plugin and reason.
  */
 export async function createKernel(options: KernelOptions): Promise<Kernel> {
+  checkOptions(options)
   const registry = new Registry(options.protocols, options.discovery ?? [], options.ioModules ?? {})
   const mode = options.thread ?? 'worker'
   const name = options.name ?? 'default'
@@ -61,6 +75,19 @@ export async function createKernel(options: KernelOptions): Promise<Kernel> {
   return kernel
 }
 
+function checkOptions(options: KernelOptions): void {
+  if (typeof options !== 'object' || options === null || !Array.isArray(options.protocols)) {
+    throw new LocalError('OPTION', 'write createKernel({ protocols: [redis] })')
+  }
+  checkNames('createKernel()', options, OPTION_NAMES)
+  const { thread, name, logger } = options
+  if (thread !== undefined && thread !== 'worker' && thread !== 'inline') {
+    throw new LocalError('OPTION', "thread is 'worker' or 'inline'")
+  }
+  if (name !== undefined && typeof name !== 'string') throw new LocalError('OPTION', 'name is text')
+  checkFunction('logger', logger)
+}
+
 /** The kernel of this process with that name, or undefined. The newest one, where several were created. */
 export function getKernel(name: string = 'default'): Kernel | undefined {
   return registered().get(name)
@@ -70,26 +97,6 @@ function registered(): Map<string, Kernel> {
   const global = globalThis as { [KERNELS]?: Map<string, Kernel> }
   global[KERNELS] ??= new Map()
   return global[KERNELS]
-}
-
-function kernelLimits(changes: Partial<KernelLimits>): KernelLimits {
-  const limits: Record<string, number> = { ...KERNEL_LIMITS }
-  for (const [name, value] of Object.entries(changes)) {
-    if (value === undefined) continue
-    if (!(name in KERNEL_LIMITS)) throw new LocalError('OPTION', `createKernel() knows no limit '${name}'`)
-    if (typeof value !== 'number' || !Number.isFinite(value) || value < 0) {
-      throw new LocalError('OPTION', `the limit '${name}' must be a number of at least 0`)
-    }
-    limits[name] = name === 'submissionBytes' || name === 'completionBytes' ? ringBytes(name, value) : value
-  }
-  return limits as unknown as KernelLimits
-}
-
-/** A ring's size is a power of two between 4 KB and 1 GB. */
-function ringBytes(name: string, value: number): number {
-  if (value < 4_096 || value > 1 << 30)
-    throw new LocalError('OPTION', `the limit '${name}' must lie between 4096 and ${1 << 30}`)
-  return 2 ** Math.ceil(Math.log2(value))
 }
 
 function logLevel(): LogLevel {

@@ -117,7 +117,8 @@ async function containersRun(surroundings: Surroundings): Promise<boolean> {
 function explain(need: ProgramNeed, tried: readonly string[]): string {
   const ways = [
     need.urlVariable ? `set ${need.urlVariable} to the URL of a server that tests may write to` : undefined,
-    `install ${need.name} (Debian: apt-get install ${need.debianPackages.join(' ')}), or run as root to have it installed`,
+    `install ${need.name} (Debian: apt-get install ${need.debianPackages.join(' ')}), ` +
+      'or run as root to have it installed',
     need.containerImage ? `start Docker (image ${need.containerImage})` : undefined,
   ]
   return `${need.name} cannot be had: ${tried.join('; ')}. To get it: ${ways.filter(Boolean).join('; or ')}.`

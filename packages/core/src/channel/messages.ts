@@ -71,6 +71,8 @@ export type EventMessage =
       readonly frame?: Uint8Array
     }
   | { readonly type: 'interest-gap'; readonly interest: number; readonly reason: GapReason }
+  /** Nothing about this number comes after this: it may be given again. */
+  | { readonly type: 'interest-closed'; readonly interest: number }
   | { readonly type: 'flushed'; readonly token: number }
   | { readonly type: 'log'; readonly line: string }
   | { readonly type: 'closed' }

@@ -16,7 +16,7 @@ inBothModes('calls', ({ kernel }) => {
     expect(peer.lines).toEqual(Array.from({ length: 1_000 }, (_, index) => `number ${index}`))
   })
 
-  test('an aborted call that was written leaves a tombstone: the replies after it go to the right callers', async () => {
+  test('an aborted call that was written leaves a tombstone: later replies go to the right callers', async () => {
     const held: string[] = []
     await using peer = await ScriptedPeer.listen((line) => held.push(line))
     const client = (await kernel()).connect(lines, peer.at)
@@ -59,7 +59,7 @@ inBothModes('calls', ({ kernel }) => {
     expect(warnings).toEqual([])
   })
 
-  test('a deadline that passes after writing rejects as maybe; the late reply is dropped and harms nobody', async () => {
+  test('a deadline that passes after writing rejects as maybe; the late reply harms nobody', async () => {
     const answer: (() => void)[] = []
     await using peer = await ScriptedPeer.listen((line, socket) => answer.push(() => socket.write(`echo ${line}\n`)))
     const client = (await kernel()).connect(lines, peer.at)
@@ -197,7 +197,7 @@ inBothModes('calls', ({ kernel }) => {
     void waiting
   })
 
-  test('requests made during the handshake are sent after it, in order; a refusal rejects them with itself', async () => {
+  test('requests made during the handshake are sent after it, in order; a refusal rejects them', async () => {
     await using peer = await ScriptedPeer.listen((line, socket) => {
       if (line === 'hello friend') socket.write('welcome\n')
       else if (line.startsWith('hello')) socket.write('-denied\n')

@@ -1,6 +1,7 @@
 /**
  * Connections that are lent, and pushes: sessions, calls with a connection to themselves, interests.
  */
+import { AsyncLocalStorage } from 'node:async_hooks'
 import type { GapReason } from '@iokernel/core/plugin'
 import { lines, ScriptedPeer } from '@iokernel/core/testing'
 import { expect, test } from 'vitest'
@@ -60,7 +61,7 @@ inBothModes('sessions', ({ kernel }) => {
     await peer.seen(() => peer.sockets.size === 1)
   })
 
-  test('sessions have a limit of their own; who waits is served when one comes back, or told at the deadline', async () => {
+  test('sessions have a limit; who waits is served when one comes back, or told at the deadline', async () => {
     await using peer = await ScriptedPeer.listen(ScriptedPeer.echo)
     const client = (await kernel()).connect(lines, peer.at, { sessionsMax: 1 })
     const first = await client.session()
@@ -202,6 +203,35 @@ inBothModes('interests', ({ kernel }) => {
     await refused
     peer.broadcast('!open x\n')
     await expect.poll(() => open.texts).toEqual(['!open x'])
+  })
+
+  test('what comes late for one interest never reaches the next that is opened', async () => {
+    await using peer = await ScriptedPeer.listen((line, socket) => {
+      ScriptedPeer.echo(line, socket)
+      // A busy channel: pushes are on their way whenever it is closed.
+      if (line === 'sub old') for (let count = 0; count < 2_000; count++) socket.write(`!old ${count}\n`)
+    })
+    const client = (await kernel()).connect(lines, peer.at)
+    for (let round = 0; round < 20; round++) {
+      const old = await client.listen('old', hearing())
+      await old.close()
+      const fresh = hearing()
+      const next = await client.listen('new', fresh)
+      await client.ask('settled')
+      expect(fresh.texts).toEqual([])
+      await next.close()
+    }
+  })
+
+  test('handlers run in the context of who asked', async () => {
+    const store = new AsyncLocalStorage<string>()
+    await using peer = await ScriptedPeer.listen(ScriptedPeer.echo)
+    const client = (await kernel()).connect(lines, peer.at)
+    const seen: unknown[] = []
+    await store.run('listener', () => client.listen('news', { ...hearing(), push: () => seen.push(store.getStore()) }))
+    await store.run('caller', () => client.ask('x', { onTiming: () => seen.push(store.getStore()) }))
+    peer.broadcast('!news x\n')
+    await expect.poll(() => seen).toEqual(['caller', 'listener'])
   })
 
   test('an interest that nobody registers is given up at its deadline', async () => {

@@ -6,6 +6,8 @@ import { lines, ScriptedPeer } from '@iokernel/core/testing'
 import { expect, test } from 'vitest'
 import { inBothModes } from '../../fixtures/modes.ts'
 
+const NAME = { target: 'x', portDefault: 1 }
+
 inBothModes('lifecycle', ({ kernel, mode }) => {
   test('a connection exists before the first call', async () => {
     await using peer = await ScriptedPeer.listen(ScriptedPeer.echo)
@@ -141,6 +143,24 @@ inBothModes('lifecycle', ({ kernel, mode }) => {
     expect(peer.lines.filter((line) => line.startsWith('hello'))).toEqual(['hello token-1', 'hello token-1'])
   })
 
+  test('a certificate that cannot be read costs its upstream, and nobody else', async () => {
+    await using peer = await ScriptedPeer.listen(ScriptedPeer.echo)
+    const k = await kernel()
+    const tls = { cert: 'no certificate', key: 'no key' }
+    const broken = k.connect(
+      { ...lines, resolve: () => ({ ...lines.resolve(peer.at), upstreamKey: 'broken', tls }) },
+      '',
+    )
+    const client = k.connect(lines, peer.at)
+    await expect(broken.ask('x', { deadlineMs: 200 })).rejects.toMatchObject({
+      code: 'DEADLINE',
+      sent: 'no',
+      message: expect.stringContaining('PEM'),
+    })
+    expect(await client.ask('y')).toBe('echo y')
+    expect(k.describe().restarts).toBe(0)
+  })
+
   test('every mistake in a registry is named at once, with the line to write', async () => {
     const old = { ...lines, name: 'old', api: 99 }
     const wrong = { ...lines, name: 'wrong', io: 'io.js' as unknown as URL }
@@ -169,6 +189,27 @@ inBothModes('lifecycle', ({ kernel, mode }) => {
 
   test('options that are not known or make no sense are refused', async () => {
     const k = await kernel()
+    for (const options of [{ whenDown: 'perhaps' }, { pipelineMax: 0 }, { toString: 1 }, null]) {
+      expect(() => k.connect(lines, '127.0.0.1:1', options as never)).toThrow(
+        expect.objectContaining({ code: 'OPTION' }),
+      )
+    }
+    for (const options of [
+      undefined,
+      {},
+      { protocols: lines },
+      { protocols: [], thread: 'both' },
+      { protocols: [], more: 1 },
+    ]) {
+      await expect(createKernel(options as never)).rejects.toMatchObject({ code: 'OPTION' })
+    }
+    const elsewhere = { ...lines, resolve: () => ({ ...lines.resolve('x'), name: { ...NAME, discovery: 'nowhere' } }) }
+    expect(() => k.connect(elsewhere, 'x')).toThrow('createKernel({ discovery: [nowhere()] })')
+    for (const tls of [{ bogus: 1 }, { rejectUnauthorized: 'false' }, { ca: 5 }, 'yes']) {
+      const wrong = { ...lines, resolve: () => ({ ...lines.resolve('127.0.0.1:1'), tls: tls as never }) }
+      expect(() => k.connect(wrong, 'x')).toThrow(expect.objectContaining({ code: 'OPTION' }))
+    }
+    expect(k.describe().upstreams).toEqual([])
     expect(() => k.connect(lines, '127.0.0.1:1', { queueMax: -1 })).toThrow(/queueMax/)
     expect(() => k.connect(lines, '127.0.0.1:1', { whatever: 1 } as never)).toThrow(/whatever/)
     await expect(createKernel({ protocols: [], thread: mode, limits: { submissionBytes: 3 } })).rejects.toThrow(

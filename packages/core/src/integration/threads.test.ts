@@ -74,7 +74,7 @@ describe('the I/O thread goes on while the application computes', () => {
     peer.stop()
   })
 
-  test('the deadline is kept by the I/O thread: a reply that came too late rejects, though the application looks later still', async () => {
+  test('the I/O thread keeps the deadline: a reply that came too late rejects, however late one looks', async () => {
     const peer = await startPeerProcess()
     const kernel = await createKernel({ protocols: [lines] })
     const client = kernel.connect(lines, peer.at)
@@ -98,7 +98,7 @@ describe('the I/O thread goes on while the application computes', () => {
     peer.stop()
   })
 
-  test('pushes that arrive while the application computes past every budget leave a gap and no memory behind', async () => {
+  test('pushes past every budget while the application computes leave a gap, and no memory behind', async () => {
     const peer = await startPeerProcess()
     const kernel = await createKernel({
       protocols: [lines],
@@ -269,7 +269,9 @@ async function startPeerProcess(): Promise<{ at: string; stop(): void }> {
            else if (verb === 'sub') { listeners.add(socket); socket.write('!+' + words[0] + '\\n') }
            else if (verb === 'flood') {
              socket.write('flooding\\n')
-             for (const each of listeners) for (let i = 0; i < Number(words[1]); i++) each.write('!' + words[0] + ' ' + 'x'.repeat(50) + i + '\\n')
+             for (const each of listeners) {
+               for (let i = 0; i < Number(words[1]); i++) each.write('!' + words[0] + ' ' + 'x'.repeat(50) + i + '\\n')
+             }
            }
            else socket.write('echo ' + line + '\\n')
          }

@@ -167,7 +167,8 @@ export class IoKernel implements AttachmentHost {
         return client.upstream.interests.add(attachment, message.interest, message.key)
       }
       case 'drop-interest':
-        return this.#dropInterest(attachment, message.interest)
+        this.#dropInterest(attachment, message.interest)
+        return attachment.event({ type: 'interest-closed', interest: message.interest })
       case 'flush':
         return this.#flushFor(attachment, message.token)
       case 'ping':
@@ -402,8 +403,10 @@ function deadlineError(call: Call, lateMs: number): DeadlineError {
   // The thread itself was kept from looking for as long as the call had: no verdict about the peer is possible.
   const busy = lateMs > totalMs
   if (!written) {
+    const trouble = call.client?.upstream.trouble
+    const why = trouble === undefined ? '' : ` (${trouble})`
     return new DeadlineError(
-      `the deadline of ${Math.round(totalMs)} ms passed while the call waited for a connection; it was not sent`,
+      `the deadline of ${Math.round(totalMs)} ms passed while the call waited for a connection; it was not sent${why}`,
       busy ? 'kernel-busy' : 'queued',
       { sent: 'no', ...place },
     )

@@ -83,7 +83,15 @@ class SocketTransport implements Transport {
 
   upgrade(options: TlsOptions, host: string, done: (certificate: Uint8Array) => void): void {
     const { receive, events } = this.#request
-    const tls = encrypt(this.#socket, options, host)
+    let tls: TlsStream
+    try {
+      tls = encrypt(this.#socket, options, host)
+    } catch (error) {
+      // A certificate or key that cannot be read costs this connection, like any other refusal.
+      this.#error ??= error instanceof Error ? error : new Error(String(error))
+      this.#socket.destroy()
+      return
+    }
     this.#tls = tls
     tls.stream.on('error', (error) => {
       this.#error ??= error

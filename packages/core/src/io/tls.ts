@@ -27,6 +27,7 @@ export function encrypt(socket: Duplex, options: TlsOptions, host: string): TlsS
     ...(options.cert === undefined ? {} : { cert: asPem(options.cert) }),
     ...(options.key === undefined ? {} : { key: asPem(options.key) }),
     ...(options.passphrase === undefined ? {} : { passphrase: options.passphrase }),
+    ...(options.minVersion === undefined ? {} : { minVersion: options.minVersion }),
     ...(options.alpnProtocols === undefined ? {} : { ALPNProtocols: [...options.alpnProtocols] }),
   }
   const stream = connect(settings)

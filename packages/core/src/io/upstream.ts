@@ -106,6 +106,11 @@ export class Upstream {
     })
   }
 
+  /** Why calls wait; undefined while there is a lane. */
+  get trouble(): string | undefined {
+    return this.#lanes.lanes.length > 0 ? undefined : this.#reason
+  }
+
   /** Bytes were handed to a socket and have not left. */
   get hasUnsent(): boolean {
     return this.#factory.hasUnsent
@@ -242,22 +247,21 @@ export class Upstream {
     const { settlement } = this.#services
     const nowMs = this.#environment.nowMs()
     const maybe = describeError(error, { sent: 'maybe' })
-    const { unanswered, unflushed } = connection
     const unsent = describeError(error, { sent: 'no' })
-    const rejected: { call: Call; fresh: boolean }[] = []
-    let fresh = unflushed !== undefined
-    for (let call = unanswered.last; call !== undefined; call = unanswered.last) {
-      unanswered.remove(call)
-      const again = call.state !== CallState.Tombstone && !this.#closed && (fresh || this.#mayRetry(call, nowMs))
-      if (again) {
-        call.state = CallState.Queued
-        this.#queue.unshift(call)
-      } else {
-        rejected.push({ call, fresh })
-      }
-      if (call === unflushed) fresh = false
+    const { unanswered, unflushed } = connection
+    const again: Call[] = []
+    let fresh = false
+    // From the oldest on: what the retry budget has goes to those who have waited longest.
+    for (let call = unanswered.shift(); call !== undefined; call = unanswered.shift()) {
+      if (call === unflushed) fresh = true
+      const retry = call.state !== CallState.Tombstone && !this.#closed && (fresh || this.#mayRetry(call, nowMs))
+      if (retry) again.push(call)
+      else settlement.fail(call, fresh ? unsent : maybe, nowMs)
     }
-    for (const each of rejected.reverse()) settlement.fail(each.call, each.fresh ? unsent : maybe, nowMs)
+    for (const call of again.reverse()) {
+      call.state = CallState.Queued
+      this.#queue.unshift(call)
+    }
   }
 
   #mayRetry(call: Call, nowMs: number): boolean {

@@ -106,6 +106,10 @@ export class Attachment {
       if (!entry.isClosing) this.announce(target, entry.configuration, entry.isListening)
     }
     for (const [interest, entry] of this.interests) {
+      if (entry.isEnded) {
+        this.interests.remove(interest)
+        continue
+      }
       this.#exchange.control({ type: 'add-interest', interest, target: entry.target, key: entry.key })
       entry.gap('reconnected')
     }
@@ -175,6 +179,8 @@ export class Attachment {
         return this.interests.remove(event.interest)
       case 'interest-gap':
         return this.interests.get(event.interest)?.gap(event.reason)
+      case 'interest-closed':
+        return this.interests.remove(event.interest)
       case 'log':
         return this.#host.log(event.line)
       case 'flushed':

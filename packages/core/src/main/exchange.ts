@@ -14,6 +14,7 @@
  *
  * Limits: `inFlightMax` slots, `pendingBytesMax`.
  */
+import { AsyncResource } from 'node:async_hooks'
 import type { ChannelEnd } from '../channel/channel.ts'
 import {
   type ControlMessage,
@@ -238,7 +239,11 @@ export class Exchange {
   }
 
   #observe(call: CallSlot, options: CallOptions): void {
-    if (options.onTiming !== undefined) call.submittedAtMs = nowMs()
+    if (options.onTiming !== undefined) {
+      call.submittedAtMs = nowMs()
+      // A drain has the context of nobody, or of somebody else.
+      call.onTiming = AsyncResource.bind(options.onTiming)
+    }
     if (options.signal !== undefined) this.#aborts.add(options.signal, call.id)
   }
 
@@ -306,7 +311,7 @@ export class Exchange {
     const operation = call.operation as AnyOperation
     const resolve = call.resolve as (value: unknown) => void
     const reject = call.reject as (error: unknown) => void
-    const onTiming = call.options?.onTiming
+    const onTiming = call.onTiming
     const submittedAtMs = call.submittedAtMs
     const pickedUpMs = onTiming === undefined ? 0 : nowMs()
     let value: unknown

@@ -39,6 +39,10 @@ export class InterestEntry {
     })
   }
 
+  get isEnded(): boolean {
+    return this.#isEnded
+  }
+
   ready(): void {
     this.#settled.resolve()
   }

@@ -9,16 +9,18 @@
  * whether it has taken anything from the ring; a `ping` gives it something to take when it is merely waiting for a
  * peer. A thread that takes nothing hangs (a framer in a loop): its calls are rejected and it is replaced.
  */
+import { AsyncResource } from 'node:async_hooks'
 import type { Cloneable } from '../plugin/cloneable.ts'
 import { type IoKernelError, LocalError, RemoteError } from '../plugin/errors.ts'
 import type { Protocol } from '../plugin/protocol.ts'
 import { nowMs } from '../shared/clock.ts'
 import { DURATION_MS_MAX, durationMs } from '../shared/durations.ts'
-import { type KernelLimits, UPSTREAM_LIMITS, type UpstreamLimits, type UpstreamOptions } from '../shared/limits.ts'
+import { type KernelLimits, UPSTREAM_LIMITS, type UpstreamOptions } from '../shared/limits.ts'
 import { Attachment } from './attachment.ts'
 import { describeKernel, type KernelDescription } from './describe.ts'
 import { KeepAlive } from './keep-alive.ts'
 import { UpstreamLink } from './link.ts'
+import { checkTls, upstreamLimits } from './options.ts'
 import type { Registry } from './registry.ts'
 import type { DnsOptions, IoHandle, LogLevel, StartIo } from './thread.ts'
 import { UpstreamEntry } from './upstream.ts'
@@ -87,8 +89,10 @@ export class Kernel {
   ): Client {
     this.#assertOpen()
     this.#settings.registry.assertRegistered(protocol)
-    const resolved = protocol.resolve(target)
     const limits = upstreamLimits(options)
+    const resolved = protocol.resolve(target)
+    checkTls(resolved.tls)
+    this.#settings.registry.assertDiscovery(resolved.name.discovery)
     const entry = new UpstreamEntry(
       this.#attachment,
       {
@@ -105,7 +109,7 @@ export class Kernel {
         whenDown: options.whenDown ?? 'wait',
         asksCredentials: resolved.credentials !== undefined,
       },
-      resolved.credentials === undefined ? undefined : () => resolved.credentials?.(),
+      resolved.credentials === undefined ? undefined : AsyncResource.bind(() => resolved.credentials?.()),
     )
     return protocol.client(new UpstreamLink(this.#attachment, entry), resolved.app)
   }
@@ -266,17 +270,4 @@ function closedError(sent: 'no' | 'maybe'): IoKernelError {
   return sent === 'no'
     ? new LocalError('KERNEL_CLOSED', 'the kernel was closed: create another', { sent })
     : new RemoteError('KERNEL_CLOSED', 'the kernel was closed before the reply arrived', { sent })
-}
-
-function upstreamLimits(options: UpstreamOptions): UpstreamLimits {
-  const limits: Record<string, number> = { ...UPSTREAM_LIMITS }
-  for (const [name, value] of Object.entries(options)) {
-    if (name === 'whenDown' || value === undefined) continue
-    if (!(name in UPSTREAM_LIMITS)) throw new LocalError('OPTION', `connect() knows no option '${name}'`)
-    if (typeof value !== 'number' || !Number.isFinite(value) || value < 0) {
-      throw new LocalError('OPTION', `the option '${name}' must be a number of at least 0`)
-    }
-    limits[name] = value
-  }
-  return limits as unknown as UpstreamLimits
 }

@@ -18,8 +18,8 @@ import type {
 } from '../plugin/protocol.ts'
 import { durationMs } from '../shared/durations.ts'
 import type { Attachment } from './attachment.ts'
-import { checkCallOptions } from './call-options.ts'
 import { InterestEntry } from './interests.ts'
+import { checkCallOptions } from './options.ts'
 import type { AnyOperation } from './slots.ts'
 import type { UpstreamEntry } from './upstream.ts'
 
@@ -58,10 +58,11 @@ export class UpstreamLink implements Link {
     const entry = new InterestEntry(this.entry.target, key, handler)
     const interest = attachment.interests.add(entry)
     const close = async (): Promise<void> => {
-      if (attachment.interests.get(interest) !== entry) return
+      if (attachment.interests.get(interest) !== entry || entry.isEnded) return
       entry.end()
-      attachment.interests.remove(interest)
-      attachment.tell({ type: 'drop-interest', interest })
+      // The number stays taken until the I/O thread says that nothing more comes for it.
+      if (attachment.isOver) attachment.interests.remove(interest)
+      else attachment.tell({ type: 'drop-interest', interest })
     }
     attachment.exchange.control({ type: 'add-interest', interest, target: this.entry.target, key })
     try {

@@ -17,6 +17,9 @@ export interface PluginModule {
   readonly options: unknown
 }
 
+/** Discoveries that come with the kernel. */
+const BUILT_IN: readonly string[] = ['dns', 'static']
+
 export class Registry {
   readonly modules: readonly PluginModule[]
   readonly #protocols = new Map<string, AnyProtocol>()
@@ -28,7 +31,7 @@ export class Registry {
   ) {
     const problems: string[] = []
     const modules: PluginModule[] = []
-    const names = new Set<string>(['dns', 'static'])
+    const names = new Set<string>(BUILT_IN)
     for (const plugin of [...protocols, ...discovery]) {
       const problem = problemWith(plugin, names)
       if (problem !== undefined) {
@@ -51,6 +54,15 @@ export class Registry {
 
   get names(): readonly string[] {
     return this.modules.map((module) => module.name)
+  }
+
+  /** Throws for a discovery that nobody has registered: no call could ever be answered. */
+  assertDiscovery(name: string): void {
+    if (BUILT_IN.includes(name) || this.modules.some((each) => each.kind === 'discovery' && each.name === name)) return
+    throw new LocalError(
+      'UNREGISTERED_DISCOVERY',
+      `the discovery '${name}' is not registered with this kernel: write createKernel({ discovery: [${name}()] })`,
+    )
   }
 
   /** Throws for a protocol that was not registered. Another copy of the same package is the same protocol. */

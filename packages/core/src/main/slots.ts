@@ -28,6 +28,8 @@ export class CallSlot {
   resolve: ((value: unknown) => void) | undefined
   reject: ((error: unknown) => void) | undefined
   options: CallOptions | undefined
+  /** In the context of the caller. */
+  onTiming: CallOptions['onTiming'] | undefined
   /** Only kept where somebody asked for the timing; 0 otherwise. */
   submittedAtMs = 0
   /** Pieces of a reply that is longer than a record. */
@@ -90,6 +92,7 @@ export class CallSlots {
     call.resolve = undefined
     call.reject = undefined
     call.options = undefined
+    call.onTiming = undefined
     call.pieces = undefined
   }
 

@@ -12,7 +12,7 @@ import type { UpstreamHandle, UpstreamState, WaitOptions } from '../plugin/proto
 import { durationMs } from '../shared/durations.ts'
 import { shielded } from '../shared/shield.ts'
 import type { Attachment } from './attachment.ts'
-import { checkFunction, checkSignal } from './call-options.ts'
+import { checkFunction, checkSignal } from './options.ts'
 
 export class UpstreamEntry implements UpstreamHandle {
   readonly target: number
@@ -34,7 +34,12 @@ export class UpstreamEntry implements UpstreamHandle {
     this.configuration = configuration
     this.#credentials = credentials
     this.target = attachment.upstreams.add(this)
-    attachment.announce(this.target, configuration, false)
+    try {
+      attachment.announce(this.target, configuration, false)
+    } catch (error) {
+      attachment.upstreams.remove(this.target)
+      throw new LocalError('TARGET', `the target cannot cross to the I/O thread: ${String(error)}`, { cause: error })
+    }
   }
 
   get authority(): string {

@@ -76,6 +76,8 @@ export interface TlsOptions {
   /** Default true. */
   readonly rejectUnauthorized?: boolean
   readonly alpnProtocols?: readonly string[]
+  /** Default: Node's, TLS 1.2. */
+  readonly minVersion?: 'TLSv1.2' | 'TLSv1.3'
   /** `negotiated`: the handshake script asks for it by `upgradeTls()`. Default `direct`. */
   readonly mode?: 'direct' | 'negotiated'
 }
