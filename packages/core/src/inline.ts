@@ -37,6 +37,7 @@ export async function startInline(request: StartRequest): Promise<IoHandle> {
   return {
     end: applicationEnd(memory, { ring: toKernel }),
     reference,
+    flushNow: () => kernel.flushNow(attachment),
     terminate: async () => {
       ended = true
       clearInterval(reference)

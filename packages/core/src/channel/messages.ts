@@ -39,7 +39,14 @@ export type ControlMessage =
     }
   | { readonly type: 'open-session'; readonly session: number; readonly target: number; readonly deadlineMs: number }
   | { readonly type: 'close-session'; readonly session: number }
-  | { readonly type: 'add-interest'; readonly interest: number; readonly target: number; readonly key: string }
+  | {
+      readonly type: 'add-interest'
+      readonly interest: number
+      readonly target: number
+      readonly key: string
+      /** It was registered before the I/O thread was replaced: its confirmation comes with a gap. */
+      readonly resumed: boolean
+    }
   | { readonly type: 'drop-interest'; readonly interest: number }
   | { readonly type: 'flush'; readonly token: number }
   | { readonly type: 'ping' }

@@ -239,6 +239,17 @@ inBothModes('interests', ({ kernel }) => {
     await expect(client.listen('news', hearing(), { deadlineMs: 50 })).rejects.toMatchObject({ code: 'DEADLINE' })
   })
 
+  test('an interest in an upstream that refuses us, or is down by policy, fails with that reason', async () => {
+    await using peer = await ScriptedPeer.listen((_, socket) => socket.write('-denied\n'))
+    const k = await kernel()
+    const stranger = k.connect(lines, { at: peer.at, name: 'stranger' })
+    await expect(stranger.listen('news', hearing(), { deadlineMs: 10_000 })).rejects.toMatchObject({ code: 'DENIED' })
+    const away = k.connect(lines, '127.0.0.1:1', { whenDown: 'fail' })
+    await expect(away.listen('news', hearing(), { deadlineMs: 10_000 })).rejects.toMatchObject({
+      code: 'UPSTREAM_DOWN',
+    })
+  })
+
   test('a push longer than the ring arrives whole', async () => {
     await using peer = await ScriptedPeer.listen(ScriptedPeer.echo)
     const client = (await kernel({ limits: { completionBytes: 16_384 } })).connect(lines, peer.at)

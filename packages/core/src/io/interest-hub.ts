@@ -71,12 +71,13 @@ export class InterestHub implements ConnectionOwner {
     this.#backoff = new Backoff(host.limits.reconnectMinMs, host.limits.reconnectMaxMs)
   }
 
-  add(attachment: Attachment, interest: number, key: string): void {
+  /** `resumed`: it was registered before the I/O thread was replaced. */
+  add(attachment: Attachment, interest: number, key: string, resumed: boolean): void {
     const known = this.#keys.get(key)
-    const subscriber = { attachment, interest, ready: known?.confirmed === true }
+    const subscriber = { attachment, interest, ready: resumed }
     if (known !== undefined) {
       known.subscribers.add(subscriber)
-      if (known.confirmed) attachment.event({ type: 'interest-ready', interest })
+      if (known.confirmed) this.#tellConfirmed(subscriber)
       return
     }
     const { interestsMax } = this.#host.limits
@@ -103,6 +104,20 @@ export class InterestHub implements ConnectionOwner {
       this.#connection?.write((protocol, out) => protocol.unsubscribe?.(key, out))
     }
     if (this.#keys.size === 0) this.#connection?.destroy(NOT_NEEDED)
+  }
+
+  /** Who has waited in vain is told why. Those who were registered once go on waiting for the peer to come back. */
+  failWaiting(error: IoKernelError): void {
+    const described = describeError(error, { sent: 'no' })
+    for (const [key, { subscribers }] of this.#keys) {
+      for (const subscriber of subscribers) {
+        if (subscriber.ready) continue
+        subscribers.delete(subscriber)
+        const { attachment, interest } = subscriber
+        attachment.event({ type: 'interest-failed', interest, error: described })
+      }
+      if (subscribers.size === 0) this.#keys.delete(key)
+    }
   }
 
   /** Opens the connection if somebody needs it and there is somewhere to go. */
@@ -212,12 +227,15 @@ export class InterestHub implements ConnectionOwner {
     // Given up and perhaps wanted again since: what counts is still on its way.
     if (entry === undefined || entry.confirmed || this.#asked.some((each) => each.key === key)) return
     entry.confirmed = true
-    for (const subscriber of entry.subscribers) {
-      const { attachment, interest } = subscriber
-      if (subscriber.ready) attachment.event({ type: 'interest-gap', interest, reason: 'reconnected' })
-      else attachment.event({ type: 'interest-ready', interest })
-      subscriber.ready = true
-    }
+    for (const subscriber of entry.subscribers) this.#tellConfirmed(subscriber)
+  }
+
+  /** A gap is told when the key is registered again: who reads everything anew then has missed nothing. */
+  #tellConfirmed(subscriber: Subscriber): void {
+    const { attachment, interest } = subscriber
+    if (subscriber.ready) attachment.event({ type: 'interest-gap', interest, reason: 'reconnected' })
+    else attachment.event({ type: 'interest-ready', interest })
+    subscriber.ready = true
   }
 
   /** The peer has dropped the key. Asked for: that is all. Unasked (a slot moved): it is asked for again. */

@@ -90,6 +90,12 @@ export class IoKernel implements AttachmentHost {
     if (attachment.drain()) this.drainLater(attachment)
   }
 
+  /** Takes and writes within this turn: the process is about to exit. */
+  flushNow(attachment: Attachment): void {
+    attachment.drain()
+    this.#flush()
+  }
+
   drainLater(attachment: Attachment): void {
     this.environment.afterReads(() => this.drain(attachment))
   }
@@ -164,7 +170,7 @@ export class IoKernel implements AttachmentHost {
         const client = attachment.client(message.target)
         if (client === undefined) return
         this.#interests.get(attachment)?.set(message.interest, client)
-        return client.upstream.interests.add(attachment, message.interest, message.key)
+        return client.upstream.addInterest(attachment, message.interest, message.key, message.resumed)
       }
       case 'drop-interest':
         this.#dropInterest(attachment, message.interest)
@@ -328,8 +334,9 @@ export class IoKernel implements AttachmentHost {
     const nowMs = this.nowMs()
     if (call.state === CallState.Queued) {
       call.list?.remove(call)
-      // Whatever ends it, it was never written.
-      return this.settlement.fail(call, error.sent === 'no' ? error : { ...error, sent: 'no' }, nowMs)
+      // It was not written, unless it was before and waits to be sent again.
+      const sent = call.retries === 0 ? 'no' : 'maybe'
+      return this.settlement.fail(call, error.sent === sent ? error : { ...error, sent }, nowMs)
     }
     if (call.state !== CallState.Written) return
     const upstream = call.client?.upstream
@@ -405,8 +412,9 @@ function deadlineError(call: Call, lateMs: number): DeadlineError {
   if (!written) {
     const trouble = call.client?.upstream.trouble
     const why = trouble === undefined ? '' : ` (${trouble})`
+    const said = call.retries === 0 ? 'it was not sent' : 'it was to be sent again and may have been executed'
     return new DeadlineError(
-      `the deadline of ${Math.round(totalMs)} ms passed while the call waited for a connection; it was not sent${why}`,
+      `the deadline of ${Math.round(totalMs)} ms passed while the call waited for a connection; ${said}${why}`,
       busy ? 'kernel-busy' : 'queued',
       { sent: 'no', ...place },
     )

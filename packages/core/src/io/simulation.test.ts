@@ -259,7 +259,8 @@ class Simulation {
     }
     const interest = ++this.#number
     mine.add(interest)
-    thread.app.control({ type: 'add-interest', interest, target: 1, key: `k${this.#random.below(3)}` })
+    const key = `k${this.#random.below(3)}`
+    thread.app.control({ type: 'add-interest', interest, target: 1, key, resumed: false })
   }
 
   // ---- The peers ------------------------------------------------------------------------------------------

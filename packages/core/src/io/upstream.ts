@@ -18,6 +18,7 @@ import type { IoProtocol } from '../plugin/connection.ts'
 import type { Endpoint } from '../plugin/discovery.ts'
 import { describeError, type IoKernelError, LocalError, RefusedError, RemoteError } from '../plugin/errors.ts'
 import type { UpstreamState, UpstreamStatus } from '../plugin/protocol.ts'
+import type { Attachment } from './attachment.ts'
 import { type Call, CallList, CallState } from './call.ts'
 import type { Client } from './client.ts'
 import { ConnectionFactory, type FactoryServices, type OpenedConnection } from './connection-factory.ts'
@@ -141,6 +142,12 @@ export class Upstream {
     this.#queue.push(call)
   }
 
+  addInterest(attachment: Attachment, interest: number, key: string, resumed: boolean): void {
+    const error = resumed ? undefined : this.#reasonToFail()
+    if (error === undefined) return this.interests.add(attachment, interest, key, resumed)
+    attachment.event({ type: 'interest-failed', interest, error: describeError(error, { sent: 'no' }) })
+  }
+
   // ---- Names ----------------------------------------------------------------------------------------------
 
   onEndpoints(endpoints: readonly Endpoint[]): void {
@@ -198,7 +205,9 @@ export class Upstream {
 
   #onNotExecuted(call: Call): boolean {
     const nowMs = this.#environment.nowMs()
-    if (call.state === CallState.Tombstone || this.#closed || !this.#budget.take(nowMs)) return false
+    if (call.state === CallState.Tombstone || this.#closed) return false
+    // Only the peer's word says that nothing was done, and a script of the peer's may have made that word up.
+    if ((call.flags & CallFlag.Idempotent) === 0 || !this.#budget.take(nowMs)) return false
     call.retries++
     call.state = CallState.Queued
     // Not in the same breath: the peer has just said that it cannot.
@@ -240,6 +249,7 @@ export class Upstream {
     this.#refusal = error
     this.#failQueue(error)
     this.sessions.failWaiting(error)
+    this.interests.failWaiting(error)
   }
 
   /** Calls of a lost lane: unwritten ones first in the queue again, idempotent ones too, the others rejected. */
@@ -346,14 +356,17 @@ export class Upstream {
     if (this.configuration.whenDown !== 'fail' || this.#status() !== 'down') return
     this.#failQueue(this.#down())
     this.sessions.failWaiting(this.#down())
+    this.interests.failWaiting(this.#down())
   }
 
   #failQueue(error: IoKernelError): void {
-    const described = describeError(error, { sent: 'no' })
+    const unsent = describeError(error, { sent: 'no' })
+    const maybe = describeError(error, { sent: 'maybe' })
     const nowMs = this.#environment.nowMs()
     for (const list of [this.#queue, this.#parked]) {
-      for (let call = list.shift(); call !== undefined; call = list.shift())
-        this.#services.settlement.fail(call, described, nowMs)
+      for (let call = list.shift(); call !== undefined; call = list.shift()) {
+        this.#services.settlement.fail(call, call.retries === 0 ? unsent : maybe, nowMs)
+      }
     }
   }
 

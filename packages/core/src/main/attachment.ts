@@ -110,8 +110,8 @@ export class Attachment {
         this.interests.remove(interest)
         continue
       }
-      this.#exchange.control({ type: 'add-interest', interest, target: entry.target, key: entry.key })
-      entry.gap('reconnected')
+      const { target, key, isReady } = entry
+      this.#exchange.control({ type: 'add-interest', interest, target, key, resumed: isReady })
     }
   }
 

@@ -12,6 +12,8 @@ import { shielded } from '../shared/shield.ts'
 export class InterestEntry {
   readonly target: number
   readonly key: string
+  /** The peer has registered the key at least once. */
+  isReady = false
   readonly #handler: InterestHandler
   readonly #context = new AsyncResource('IoKernelInterest')
   readonly #settled: { resolve: () => void; reject: (error: Error) => void }
@@ -44,6 +46,7 @@ export class InterestEntry {
   }
 
   ready(): void {
+    this.isReady = true
     this.#settled.resolve()
   }
 

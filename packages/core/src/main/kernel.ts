@@ -218,7 +218,7 @@ export class Kernel {
       return
     }
     this.#restarts.push(now)
-    const replacement = this.#keepAliveDuring(old?.terminate(), this.#restarts.length)
+    const replacement = this.#keepAlive.during(this.#startAgain(old?.terminate(), this.#restarts.length))
     this.#attachment.lose(lost, replacement)
     replacement.catch((error: unknown) => {
       this.#attachment.fail(
@@ -227,7 +227,7 @@ export class Kernel {
     })
   }
 
-  async #keepAliveDuring(ended: Promise<void> | undefined, attempt: number): Promise<void> {
+  async #startAgain(ended: Promise<void> | undefined, attempt: number): Promise<void> {
     await ended
     // The first restart is immediate; a thread that keeps dying is given 100 ms, 200 ms, … so that it does not burn the
     // processor.
@@ -255,10 +255,11 @@ export class Kernel {
     if (this.#io === undefined || this.#attachment.replacement !== undefined) return
     const exchange = this.#attachment.exchange
     if (!exchange.owed) return
+    const { flushNow } = this.#io
+    if (flushNow !== undefined) return flushNow()
     const token = ++this.#flushToken
     exchange.control({ type: 'flush', token })
-    if (this.#settings.mode === 'worker')
-      exchange.blockUntil(() => this.#flushed === token, this.#settings.limits.exitFlushMsMax)
+    exchange.blockUntil(() => this.#flushed === token, this.#settings.limits.exitFlushMsMax)
   }
 
   #assertOpen(): void {

@@ -64,7 +64,7 @@ export class UpstreamLink implements Link {
       if (attachment.isOver) attachment.interests.remove(interest)
       else attachment.tell({ type: 'drop-interest', interest })
     }
-    attachment.exchange.control({ type: 'add-interest', interest, target: this.entry.target, key })
+    attachment.exchange.control({ type: 'add-interest', interest, target: this.entry.target, key, resumed: false })
     try {
       await this.entry.waitFor(entry.confirmed, options)
     } catch (error) {

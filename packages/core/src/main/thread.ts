@@ -58,6 +58,8 @@ export interface StartRequest {
 export interface IoHandle {
   readonly end: ChannelEnd
   readonly reference: Referable
+  /** Inline: takes and writes what was submitted, at once. A thread of its own does that by itself. */
+  readonly flushNow: (() => void) | undefined
   terminate(): Promise<void>
 }
 
@@ -106,10 +108,23 @@ export async function startThread(request: StartRequest): Promise<IoHandle> {
   doorbell.unref()
   return {
     end: applicationEnd(memory, { ring: () => doorbell.postMessage(0) }),
-    reference: doorbell,
+    // Both: when the thread dies, the port closes with it, and only the worker's end is left to wait for.
+    reference: {
+      ref() {
+        doorbell.ref()
+        worker.ref()
+      },
+      unref() {
+        doorbell.unref()
+        worker.unref()
+      },
+    },
+    flushNow: undefined,
     terminate: async () => {
       terminated = true
       doorbell.close()
+      // Whoever waits for a replacement waits for this: the process must not end in between.
+      worker.ref()
       await worker.terminate()
     },
   }
@@ -134,17 +149,11 @@ function started(worker: Worker): Promise<void> {
   })
 }
 
-/** NODE_OPTIONS is read by the worker too, whatever `execArgv` says. */
+/**
+ * NODE_OPTIONS is read by a worker too, whatever `execArgv` says, and refused when it holds an option of the whole process. Nothing
+ * in it concerns this thread.
+ */
 export function withoutPreloads(environment: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
-  const options = environment['NODE_OPTIONS']
-  if (options === undefined) return environment
-  const kept: string[] = []
-  const words = options.match(/(?:[^\s"]|"(?:[^"\\]|\\.)*")+/g) ?? []
-  for (let index = 0; index < words.length; index++) {
-    const word = words[index] as string
-    const preload = /^(?:--import|--require|-r|--loader|--experimental-loader)(=|$)/.exec(word)
-    if (preload === null) kept.push(word)
-    else if (preload[1] === '') index++
-  }
-  return { ...environment, NODE_OPTIONS: kept.join(' ') }
+  const { NODE_OPTIONS: _, ...rest } = environment
+  return rest
 }

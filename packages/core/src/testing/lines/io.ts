@@ -1,6 +1,6 @@
 /**
- * The I/O half of `../lines.ts`, which describes the wire. Two requests break it on purpose: `throw` and `spin` in a
- * reply.
+ * The I/O half of `../lines.ts`, which describes the wire. Three replies break it on purpose: `throw`, `spin` and
+ * `exit`.
  */
 import type { ByteWriter } from '../../plugin/byte-writer.ts'
 import type { Cloneable } from '../../plugin/cloneable.ts'
@@ -78,6 +78,7 @@ class LinesConnection implements Connection {
     const text = end - start < 64 ? bytes.toString('latin1', start, end) : ''
     if (text === 'throw\n') throw new TypeError('the framer of lines was told to throw')
     while (text === 'spin\n');
+    if (text === 'exit\n') process.exit()
     if (text === 'garbage\n') throw new RemoteProtocolError('garbage')
     if (bytes[start] === BANG) return sink.frame(start, end, FrameFlag.Push)
     const final = this.#answered >= sink.hint()
