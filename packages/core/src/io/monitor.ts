@@ -1,9 +1,12 @@
 /**
  * The kernel's own connection to the endpoint in use: probes that never queue behind a caller.
  *
- * Rules: a lane is given up only when it is silent and its monitor disagrees: nothing has come over it since before a
- * probe began that failed; or, where the peer answers everything in one order (`lanes: 'one'`), a probe was answered
- * that began after the lane had fallen silent with calls unanswered.
+ * Rules: a lane is given up only when it is silent and its monitor disagrees:
+ * 1. nothing has come over it since before a probe began that nobody answered; or that found nobody there, while the
+ *    lane has calls unanswered. A peer that answers the monitor with a refusal (too many clients, a changed password)
+ *    is there.
+ * 2. where the peer answers everything in one order (`lanes: 'one'`), a probe was answered that began after the lane
+ *    had fallen silent with calls unanswered.
  *
  * Theory of operation: every `probeIntervalMs` a probe runs on a connection of purpose `monitor`, opened when first
  * needed. A probe that does not end within `probeTimeoutMs`, or a monitor that cannot connect, has failed.
@@ -57,7 +60,7 @@ export class Monitor implements ConnectionOwner {
   onClosed(connection: LiveConnection, error: IoKernelError): void {
     if (connection !== this.#connection) return
     this.#connection = undefined
-    if (this.#probeStartedMs !== 0) this.#failed(error.message)
+    if (this.#probeStartedMs !== 0) this.#failed(error)
   }
 
   onProgress(): void {}
@@ -113,11 +116,15 @@ export class Monitor implements ConnectionOwner {
     }
   }
 
-  #failed(reason: string): void {
+  #failed(error: IoKernelError): void {
     const startedMs = this.#probeStartedMs
     this.#probeStartedMs = 0
+    const isSilent = SILENT.includes(error.code)
+    // Whoever answered the monitor, with whatever refusal, is there.
+    if (!isSilent && error.code !== 'CONNECTION_LOST') return
     for (const lane of this.#probedLanes()) {
-      if (lane.lastHeardMs < startedMs) this.#host.giveUp(lane, `silent, and the probe failed: ${reason}`)
+      if (lane.lastHeardMs >= startedMs || (!isSilent && lane.unanswered.count === 0)) continue
+      this.#host.giveUp(lane, `silent, and the probe failed: ${error.message}`)
     }
   }
 
@@ -134,4 +141,6 @@ export class Monitor implements ConnectionOwner {
   }
 }
 
+/** Nobody answered at all. */
+const SILENT: readonly string[] = ['CONNECT_TIMEOUT', 'HANDSHAKE_TIMEOUT']
 const GONE = new LocalError('MONITOR_CLOSED', 'the monitor is no longer needed')
