@@ -213,7 +213,7 @@ describe('the process', () => {
     },
   )
 
-  test('the I/O thread dies while a call is all that is left: the call rejects, and the next one is answered', async () => {
+  test('the I/O thread dies while a call is all that is left: it rejects, and the next is answered', async () => {
     await using peer = await ScriptedPeer.listen((line, socket) => {
       socket.write(line === 'die' ? 'exit\n' : `echo ${line}\n`)
     })

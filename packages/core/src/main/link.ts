@@ -16,8 +16,8 @@ import type {
   UpstreamHandle,
   WaitOptions,
 } from '../plugin/protocol.ts'
-import { durationMs } from '../shared/durations.ts'
 import type { Attachment } from './attachment.ts'
+import { durationMs } from './durations.ts'
 import { InterestEntry } from './interests.ts'
 import { checkCallOptions } from './options.ts'
 import type { AnyOperation } from './slots.ts'

@@ -6,7 +6,6 @@
  */
 import { LocalError } from '../plugin/errors.ts'
 import type { CallOptions, TlsOptions } from '../plugin/protocol.ts'
-import { durationMs } from '../shared/durations.ts'
 import {
   KERNEL_LIMITS,
   type KernelLimits,
@@ -14,6 +13,7 @@ import {
   type UpstreamLimits,
   type UpstreamOptions,
 } from '../shared/limits.ts'
+import { durationMs } from './durations.ts'
 
 export function checkCallOptions(options: CallOptions): void {
   if (typeof options !== 'object' || options === null) throw new LocalError('OPTION', 'options are an object')

@@ -150,8 +150,8 @@ function started(worker: Worker): Promise<void> {
 }
 
 /**
- * NODE_OPTIONS is read by a worker too, whatever `execArgv` says, and refused when it holds an option of the whole process. Nothing
- * in it concerns this thread.
+ * NODE_OPTIONS is read by a worker too, whatever `execArgv` says, and refused when it holds an option of the whole
+ * process. Nothing in it concerns this thread.
  */
 export function withoutPreloads(environment: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
   const { NODE_OPTIONS: _, ...rest } = environment

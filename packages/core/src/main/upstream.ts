@@ -9,9 +9,9 @@ import type { UpstreamConfiguration } from '../channel/messages.ts'
 import type { Cloneable } from '../plugin/cloneable.ts'
 import { AbortedError, DeadlineError, type IoKernelError, LocalError } from '../plugin/errors.ts'
 import type { UpstreamHandle, UpstreamState, WaitOptions } from '../plugin/protocol.ts'
-import { durationMs } from '../shared/durations.ts'
 import { shielded } from '../shared/shield.ts'
 import type { Attachment } from './attachment.ts'
+import { durationMs } from './durations.ts'
 import { checkFunction, checkSignal } from './options.ts'
 
 export class UpstreamEntry implements UpstreamHandle {
