@@ -22,6 +22,10 @@ describe('blocking', () => {
     ['XREADGROUP', ['GROUP', 'BLOCK', 'BLOCK', 'STREAMS', 'k', '>'], undefined],
     ['XREADGROUP', ['GROUP', 'g', 'c', 'BLOCK', 7, 'STREAMS', 'k', '>'], 7],
     ['GET', ['k'], undefined],
+    ['XREAD', [Buffer.from('block'), Buffer.from('5'), 'STREAMS', 'k', '$'], 5],
+    ['XREAD', [Buffer.from('STREAMS'), 'BLOCK', '5'], undefined],
+    ['BLPOP', ['k', new Uint8Array([53])], 5000],
+    ['BLPOP', ['k', Symbol('x') as never], 0],
   ])('%s %j: %s', (command, parameters, heldMs) => {
     expect(blockingMs(command, parameters)).toBe(heldMs)
   })
@@ -39,6 +43,7 @@ describe('repeating', () => {
       expect(isRead(write, undefined)).toBe(false)
     expect(isRead('MEMORY', 'USAGE')).toBe(true)
     expect(isRead('MEMORY', 'purge')).toBe(false)
+    expect(isRead('MEMORY', Buffer.from('purge'))).toBe(false)
   })
 })
 
@@ -90,6 +95,17 @@ describe('refusals', () => {
     ['MULTI', undefined, 'multi()'],
   ])('%s %s names what to use: %s', (command, subcommand, instead) => {
     expect(refusalOf(command, subcommand, 'session')).toContain(instead)
+  })
+
+  it.each<[string, string]>([
+    ['CLIENT', 'reply'],
+    ['CLIENT', 'REPLY\0'],
+    ['CLIENT', `REPLY\0${'x'.repeat(1000)}`],
+    ['CLIENT', 'TRACKING'],
+    ['SCRIPT', 'DEBUG'],
+  ])('%s %j is the same in bytes', (command, subcommand) => {
+    for (const given of [subcommand, Buffer.from(subcommand), new Uint8Array(Buffer.from(subcommand))])
+      expect(refusalOf(command, given, 'session')).toBeTypeOf('string')
   })
 
   it.each<[string, string | undefined]>([

@@ -34,8 +34,23 @@ const WRITING_SUBCOMMANDS = wordSet('MEMORY:PURGE MEMORY:DOCTOR MEMORY:MALLOC-ST
 
 export function isRead(command: string, subcommand: Argument | undefined): boolean {
   if (!READS.has(command)) return false
-  return typeof subcommand !== 'string' || !WRITING_SUBCOMMANDS.has(`${command}:${subcommand.toUpperCase()}`)
+  const word = wordOf(subcommand)
+  return word === undefined || !WRITING_SUBCOMMANDS.has(`${command}:${word}`)
 }
+
+/**
+ * An argument as the word that the server will read in it, in upper case: text or bytes, up to a NUL, where a server
+ * in C may stop reading. `undefined` for what is no word.
+ */
+export function wordOf(value: unknown): string | undefined {
+  const text = textOf(value)?.slice(0, WORD_LENGTH_MAX)
+  if (text === undefined) return undefined
+  const end = text.indexOf('\0')
+  return (end < 0 ? text : text.slice(0, end)).toUpperCase()
+}
+
+/** Longer than any word of a command: payloads are not copied to be looked at. */
+const WORD_LENGTH_MAX = 64
 
 /** Where the timeout stands: `last` and `first` in seconds, `block` in milliseconds after the word BLOCK. */
 const BLOCKING: { readonly [command: string]: 'last' | 'first' | 'block' | undefined } = {
@@ -60,19 +75,21 @@ export function blockingMs(command: string, parameters: readonly Argument[]): nu
   const where = BLOCKING[command]
   if (where === undefined) return undefined
   if (where === 'block') return blockOption(parameters)
-  const timeout = Number(where === 'last' ? parameters.at(-1) : parameters[0])
+  const timeout = numberOf(where === 'last' ? parameters.at(-1) : parameters[0])
   // Not a number: the server will refuse it at once.
   return timeout > 0 ? timeout * 1000 : 0
 }
 
+function numberOf(value: unknown): number {
+  return typeof value === 'number' || typeof value === 'bigint' ? Number(value) : Number(textOf(value))
+}
+
 function blockOption(parameters: readonly Argument[]): number | undefined {
   for (let at = 0; at + 1 < parameters.length; at++) {
-    const word = parameters[at]
-    if (typeof word !== 'string') continue
-    const upper = word.toUpperCase()
+    const upper = wordOf(parameters[at])
     // Keys follow, and a key may be called BLOCK.
     if (upper === 'STREAMS') return undefined
-    if (upper === 'BLOCK') return Number(parameters[at + 1]) || 0
+    if (upper === 'BLOCK') return numberOf(parameters[at + 1]) || 0
     // Their values may be words too: `GROUP block consumer`.
     if (upper === 'GROUP') at += 2
     else if (upper === 'COUNT') at++
@@ -139,7 +156,8 @@ const WITH_SUBCOMMANDS = wordSet('CLIENT SCRIPT')
 /** Why this command may not be sent from here, and what to use instead; `undefined` when it may. */
 export function refusalOf(command: string, subcommand: Argument | undefined, place: Place): string | undefined {
   let name = command
-  if (WITH_SUBCOMMANDS.has(command) && typeof subcommand === 'string') name = `${command}:${subcommand.toUpperCase()}`
+  const word = WITH_SUBCOMMANDS.has(command) ? wordOf(subcommand) : undefined
+  if (word !== undefined) name = `${command}:${word}`
   const never = NEVER[name]
   if (never !== undefined) return never
   if (place === 'session' || (place === 'multi' && IN_MULTI_TOO.has(name))) return undefined
@@ -149,6 +167,12 @@ export function refusalOf(command: string, subcommand: Argument | undefined, pla
 /** True when the second word may change the answer of `refusalOf` or `isRead`. */
 export function hasSubcommands(command: string): boolean {
   return WITH_SUBCOMMANDS.has(command) || command === 'MEMORY'
+}
+
+function textOf(value: unknown): string | undefined {
+  if (typeof value === 'string') return value
+  if (!(value instanceof Uint8Array)) return undefined
+  return Buffer.from(value.buffer, value.byteOffset, Math.min(value.length, WORD_LENGTH_MAX)).toString('latin1')
 }
 
 function wordSet(words: string): ReadonlySet<string> {
