@@ -197,6 +197,20 @@ describe('wrong arguments', () => {
     ['a command of two words', (c) => c.call('CONFIG GET', 'x')],
     ['a command with a line break', (c) => c.call('GET\r\nSET')],
     ['no command', (c) => c.call(1 as never)],
+    ['an undefined value', (c) => c.set('k', undefined as never)],
+    ['an undefined value of call', (c) => c.call('set', 'k', undefined as never)],
+    ['an undefined value of a command of two words', (c) => c.call('config', 'get', undefined as never)],
+    ['an undefined name', (c) => c.call(undefined as never)],
+    ['more after absent options', (c) => (c.get as (...given: unknown[]) => Promise<unknown>)('a', undefined, 'b')],
+    ['a symbol as a timeout', (c) => c.blpop('k', Symbol('x') as never)],
+    ['a signal that is none', (c) => c.get('k', { signal: {} } as never)],
+    ['a signal that is null', (c) => c.set('k', 'v', { signal: null } as never)],
+    ['a deadline as text', (c) => c.get('k', { deadlineMs: '5' } as never)],
+    ['a deadline before now', (c) => c.get('k', { deadlineMs: -1 })],
+    ['a deadline that is no number', (c) => c.call('GET', 'k', { deadlineMs: Number.NaN })],
+    ['an onTiming that is no function', (c) => c.get('k', { onTiming: 5 } as never)],
+    ['an idempotent that is no boolean', (c) => c.get('k', { idempotent: 'no' } as never)],
+    ['an option of every object', (c) => c.get('k', { toString: 1 } as never)],
   ]
   it.each(wrong)('%s: a local error before anything is written', async (_, call) => {
     const link = new FakeLink(['+OK\r\n'])
@@ -213,6 +227,38 @@ describe('wrong arguments', () => {
     expect(await client.ping(undefined)).toBe('PONG')
     expect(await client.set('k', 'v', { deadlineMs: 5 })).toBe('OK')
     expect(link.calls[2]?.options).toEqual({ deadlineMs: 5 })
+  })
+
+  const absent: [string, (client: RedisClient, options: undefined) => Promise<unknown>][] = [
+    ['SET k v', (c, options) => c.set('k', 'v', options as never)],
+    ['SET k v EX 1', (c, options) => c.set('k', 'v', 'EX', 1, options as never)],
+    ['DEL k', (c, options) => c.del('k', options as never)],
+    ['MGET a b', (c, options) => c.mget('a', 'b', options as never)],
+    ['HSET h f v', (c, options) => c.hset('h', 'f', 'v', options as never)],
+    ['EXPIRE k 5', (c, options) => c.expire('k', 5, options as never)],
+    ['SETEX k 5 v', (c, options) => c.setex('k', 5, 'v', options)],
+    ['PING', (c, options) => c.ping(options)],
+    ['INFO', (c, options) => c.info(options as never)],
+    ['GET k', (c, options) => c.call('GET', 'k', options as never)],
+    ['CONFIG GET x', (c, options) => c.call('CONFIG', 'GET', 'x', options as never)],
+    ['NOBODY_KNOWS', (c, options) => c.call('NOBODY_KNOWS', options as never)],
+    ['WATCH k', async (c, options) => (await c.session(options)).watch('k', options as never)],
+    ['UNWATCH', async (c, options) => (await c.session()).unwatch(options)],
+    ['DEL k', async (c, options) => (await c.session()).del('k', options as never)],
+  ]
+  it.each(absent)('%s: options that are passed on and absent are none', async (words, call) => {
+    const link = new FakeLink(['_\r\n'])
+    await call(redisClient(link), undefined).catch(() => undefined)
+    expect(link.calls.map(({ bytes }) => wordsOf(bytes).join(' '))).toEqual([words])
+  })
+
+  it('drops absent options in a batch too', async () => {
+    const link = new FakeLink(['+OK\r\n+QUEUED\r\n+QUEUED\r\n*2\r\n+OK\r\n:1\r\n'])
+    const batch = redisClient(link)
+      .multi()
+      .set('k', 'v', undefined as never)
+      .call('DEL', 'k', undefined as never)
+    expect(await batch.exec(undefined)).toEqual(['OK', 1])
   })
 })
 
@@ -253,6 +299,10 @@ describe('call', () => {
     await expect(client.call('CLIENT', 'reply', 'OFF')).rejects.toThrow('CLIENT REPLY is not sent from here')
     const session = await client.session()
     await expect(session.call('MONITOR')).rejects.toMatchObject({ code: 'REFUSED' })
+    const reply = Buffer.from('rePLY')
+    await expect(client.call('CLIENT', reply, 'SKIP')).rejects.toThrow('CLIENT REPLY is not sent from here')
+    await expect(session.call('CLIENT', reply, 'SKIP')).rejects.toMatchObject({ code: 'REFUSED' })
+    expect(() => client.multi().call('CLIENT', reply, 'SKIP')).toThrow('CLIENT REPLY')
   })
 })
 

@@ -30,6 +30,7 @@ import { type RedisSession, redisSession } from './client/session.ts'
 import type { Key, Rest, Value } from './client/types.ts'
 import type { Argument } from './codec/encode.ts'
 import type { RedisReply } from './codec/resp3.ts'
+import { CALL_OPTIONS, CLOSE_OPTIONS, checkCount, optionsAfter, WAIT_OPTIONS, wrong } from './options.ts'
 
 /** Names, and perhaps options last. */
 export type Names = [...names: Key[], last: Key | FeedOptions]
@@ -91,69 +92,74 @@ class ClientCaller extends Caller {
     return this.#upstream.state
   }
 
-  ready(options?: { readonly deadlineMs?: number; readonly signal?: AbortSignal }): Promise<void> {
-    return this.#upstream.ready(options)
+  async ready(...given: unknown[]): Promise<void> {
+    const options = optionsAfter(0, given, WAIT_OPTIONS)
+    await this.#upstream.ready(options)
   }
 
-  onState(listener: (state: UpstreamState) => void): Disposable {
-    return this.#upstream.onState(listener)
+  onState(...given: unknown[]): Disposable {
+    checkCount(given, 1)
+    const listener = given[0]
+    if (typeof listener !== 'function') throw wrong('the listener of onState() is a function')
+    return this.#upstream.onState(listener as (state: UpstreamState) => void)
   }
 
-  close(options?: { readonly deadlineMs?: number }): Promise<void> {
-    return this.#upstream.close(options)
+  async close(...given: unknown[]): Promise<void> {
+    const options = optionsAfter(0, given, CLOSE_OPTIONS)
+    await this.#upstream.close(options)
   }
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.#upstream.close()
   }
 
-  async session(
-    first?: CallOptions | ((session: RedisSession) => Promise<unknown>),
-    second?: CallOptions,
-  ): Promise<unknown> {
-    if (typeof first !== 'function') return redisSession(await this.link.session(first), this.asBytes)
-    const session = redisSession<string>(await this.link.session(second), this.asBytes)
+  async session(...given: unknown[]): Promise<unknown> {
+    const work = given[0]
+    if (typeof work !== 'function') {
+      return redisSession(await this.link.session(optionsAfter(0, given, CALL_OPTIONS)), this.asBytes)
+    }
+    const session = redisSession<string>(await this.link.session(optionsAfter(1, given, CALL_OPTIONS)), this.asBytes)
     try {
-      return await first(session)
+      return await (work as (session: RedisSession) => Promise<unknown>)(session)
     } finally {
       await session.close()
     }
   }
 
-  subscribe(...channels: (Key | FeedOptions)[]): unknown {
+  subscribe(...channels: unknown[]): unknown {
     return subscribe(this.link, 'channel', channels, this.asBytes)
   }
 
-  psubscribe(...patterns: (Key | FeedOptions)[]): unknown {
+  psubscribe(...patterns: unknown[]): unknown {
     return subscribe(this.link, 'pattern', patterns, this.asBytes)
   }
 
-  ssubscribe(...shardChannels: (Key | FeedOptions)[]): unknown {
+  ssubscribe(...shardChannels: unknown[]): unknown {
     return subscribe(this.link, 'shard', shardChannels, this.asBytes)
   }
 
-  invalidations(options: InvalidationOptions = {}): unknown {
-    return invalidations(this.link, options, this.asBytes)
+  invalidations(...given: unknown[]): unknown {
+    return invalidations(this.link, given, this.asBytes)
   }
 
-  scan(options: ScanKeysOptions = {}): unknown {
-    return scanKeys(this.#ask, options)
+  scan(...given: unknown[]): unknown {
+    return scanKeys(this.#ask, given)
   }
 
-  hscan(key: Key, options: ScanOptions = {}): unknown {
-    return scanFields(this.#ask, key, options)
+  hscan(...given: unknown[]): unknown {
+    return scanFields(this.#ask, given)
   }
 
-  sscan(key: Key, options: ScanOptions = {}): unknown {
-    return scanMembers(this.#ask, key, options)
+  sscan(...given: unknown[]): unknown {
+    return scanMembers(this.#ask, given)
   }
 
-  zscan(key: Key, options: ScanOptions = {}): unknown {
-    return scanScored(this.#ask, key, options)
+  zscan(...given: unknown[]): unknown {
+    return scanScored(this.#ask, given)
   }
 
-  script(source: string, options: ScriptOptions = {}): unknown {
-    return redisScript(this.#ask, source, options)
+  script(...given: unknown[]): unknown {
+    return redisScript(this.#ask, given)
   }
 
   get #upstream(): UpstreamHandle {

@@ -9,10 +9,11 @@
  */
 import type { CallOptions } from '@iokernel/core/plugin'
 import { LocalError } from '@iokernel/core/plugin'
-import { hasSubcommands, type Place, refusalOf } from '../codec/commands.ts'
+import { hasSubcommands, type Place, refusalOf, wordOf } from '../codec/commands.ts'
 import type { Argument } from '../codec/encode.ts'
-import { type Command, command, takeOptions } from './command.ts'
-import { UNBOUNDED } from './command-set.ts'
+import { CALL_OPTIONS, takeOptions } from '../options.ts'
+import { type Command, command } from './command.ts'
+import { COMMANDS, UNBOUNDED } from './command-set.ts'
 import { raw } from './replies.ts'
 
 export interface GenericCall {
@@ -29,7 +30,7 @@ const other = command({ words: 'OTHER', takes: UNBOUNDED, reply: raw })
 
 /** Sorts what `call` was given, or throws `LocalError`. */
 export function genericCall(given: unknown[], place: Place): GenericCall {
-  const options = takeOptions(given)
+  const options = takeOptions(given, fewestOf(given), CALL_OPTIONS)
   const name = given[0]
   if (typeof name !== 'string' || name === '') {
     throw new LocalError('ARGUMENT', 'a call begins with the name of a command: call("GET", key)')
@@ -41,14 +42,31 @@ export function genericCall(given: unknown[], place: Place): GenericCall {
   return { command: commandOf(upper, parameters[0]), parameters, options }
 }
 
-export function refused(name: string, subcommand: Argument | undefined, instead: string): LocalError {
-  const words = hasSubcommands(name) && typeof subcommand === 'string' ? `${name} ${subcommand.toUpperCase()}` : name
+/** How much of what was given must be there, with the name; of a command in no table only the name. */
+function fewestOf(given: readonly unknown[]): number {
+  const [name, second] = given
+  if (typeof name !== 'string') return 1
+  const upper = name.toUpperCase()
+  const alone = FEWEST.get(upper)
+  if (alone !== undefined) return 1 + alone
+  const word = wordOf(second)
+  const together = word === undefined ? undefined : FEWEST.get(`${upper} ${word}`)
+  return together === undefined ? 1 : 2 + together
+}
+
+/** By the words of the tables. */
+const FEWEST: ReadonlyMap<string, number> = new Map([...COMMANDS.values()].map(({ name, fewest }) => [name, fewest]))
+
+function refused(name: string, subcommand: Argument | undefined, instead: string): LocalError {
+  const word = wordOf(subcommand)
+  const words = hasSubcommands(name) && word !== undefined ? `${name} ${word}` : name
   return new LocalError('REFUSED', `${words} is not sent from here: ${instead}`)
 }
 
 function commandOf(name: string, subcommand: Argument | undefined): Command {
   // Only MEMORY reads under some second words and writes under others.
-  const key = name === 'MEMORY' && typeof subcommand === 'string' ? `${name} ${subcommand.toUpperCase()}` : name
+  const word = name === 'MEMORY' ? wordOf(subcommand) : undefined
+  const key = word !== undefined && NAME.test(word) ? `${name} ${word}` : name
   const found = known.get(key)
   if (found !== undefined) return found
   if (!NAME.test(name)) {

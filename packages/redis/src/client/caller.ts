@@ -1,8 +1,9 @@
 /** What a client and a session have in common: commands go out over a link, and promises come back. */
 import type { CallOptions, Link, LocalError } from '@iokernel/core/plugin'
 import type { Argument } from '../codec/encode.ts'
+import { CALL_OPTIONS, checkCount, takeOptions } from '../options.ts'
 import { genericCall } from './call.ts'
-import { blockingOptions, type Command, takeOptions } from './command.ts'
+import { blockingOptions, type Command } from './command.ts'
 import { CommandSet } from './command-set.ts'
 import { MultiBuilder } from './multi.ts'
 
@@ -35,7 +36,8 @@ export class Caller extends CommandSet {
     return await this.run(command, parameters, options)
   }
 
-  multi(): MultiBuilder {
+  multi(...given: unknown[]): MultiBuilder {
+    checkCount(given, 0)
     const { link, asBytes } = this
     return new MultiBuilder(
       { asBytes, request: (operation, args, options) => link.request(operation, args, options) },
@@ -47,7 +49,7 @@ export class Caller extends CommandSet {
   protected runGiven(command: Command, given: readonly unknown[]): Promise<unknown> {
     const parameters = [...given]
     try {
-      const options = takeOptions(parameters)
+      const options = takeOptions(parameters, command.fewest, CALL_OPTIONS)
       return this.run(command, parameters as Argument[], options)
     } catch (error) {
       return Promise.reject(error)

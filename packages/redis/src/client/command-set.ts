@@ -7,15 +7,8 @@
 import type { CallOptions } from '@iokernel/core/plugin'
 import { LocalError } from '@iokernel/core/plugin'
 import type { Argument } from '../codec/encode.ts'
-import {
-  ANY_NUMBER,
-  type Command,
-  type CommandRow,
-  checkOptions,
-  command,
-  isPlainObject,
-  takeOptions,
-} from './command.ts'
+import { CALL_OPTIONS, checkOptions, isPlainObject, takeOptions } from '../options.ts'
+import { ANY_NUMBER, type Command, type CommandRow, command } from './command.ts'
 import { type HashCommands, hashCommands } from './hashes.ts'
 import { type KeyCommands, keyCommands } from './keys.ts'
 import { type ListCommands, listCommands } from './lists.ts'
@@ -62,7 +55,7 @@ function install(tables: readonly { readonly [method: string]: CommandRow }[]): 
       const known = command(row)
       commands.set(method, known)
       Object.defineProperty(CommandSet.prototype, method, {
-        value: row.takes[1] === 1 && row.takes[0] === 1 ? oneParameter(known) : anyParameters(known, row),
+        value: row.takes[1] === 1 && row.takes[0] === 1 ? oneParameter(known) : anyParameters(known),
         writable: true,
         configurable: true,
       })
@@ -74,32 +67,27 @@ function install(tables: readonly { readonly [method: string]: CommandRow }[]): 
 /** GET and its like, without a look at how many parameters there are. */
 function oneParameter(known: Command): (this: CommandSet, ...given: [Argument, CallOptions?]) => unknown {
   return function one(this: CommandSet, parameter: Argument, options?: CallOptions, ...rest: unknown[]): unknown {
-    if (options !== undefined) {
+    if (options !== undefined || rest.length > 0) {
       const problem =
-        rest.length > 0 || !isPlainObject(options) ? tooMany(known) : problemOf(() => checkOptions(options))
+        rest.length > 0 || !isPlainObject(options)
+          ? tooMany(known)
+          : problemOf(() => checkOptions(options, CALL_OPTIONS))
       if (problem !== undefined) return this.refuse(problem)
     }
     return this.run(known, [parameter], options)
   }
 }
 
-function anyParameters(known: Command, row: CommandRow): (this: CommandSet, ...given: unknown[]) => unknown {
-  const mayHaveNone = row.takes[1] === 0
+function anyParameters(known: Command): (this: CommandSet, ...given: unknown[]) => unknown {
   return function any(this: CommandSet, ...given: unknown[]): unknown {
     let options: CallOptions | undefined
+    const last = given[given.length - 1]
     // The common case, told apart cheaply: the last parameter is text.
-    if (given.length > 0 && typeof given[given.length - 1] === 'object') {
+    if (typeof last === 'object' || last === undefined) {
       const problem = problemOf(() => {
-        options = takeOptions(given)
+        options = takeOptions(given, known.fewest, CALL_OPTIONS)
       })
       if (problem !== undefined) return this.refuse(problem)
-    } else if (
-      given.length > 0 &&
-      given[given.length - 1] === undefined &&
-      (mayHaveNone || given.length > row.takes[1])
-    ) {
-      // `ping(undefined)`: options that are passed through and absent.
-      given.pop()
     }
     return this.run(known, given as Argument[], options)
   }

@@ -4,7 +4,8 @@
  * Rules:
  * 1. A row says what a command is: its words, how many parameters, what its reply becomes. There is no code per
  *    command.
- * 2. Parameters stand in the order of the Redis documentation. A last plain object is `CallOptions`.
+ * 2. Parameters stand in the order of the Redis documentation. A last plain object is `CallOptions`; a last
+ *    `undefined` is none, unless the command would lack a parameter without it.
  * 3. Everything wrong with parameters is found in `encode`, while nothing has left, and is a `LocalError` `ARGUMENT`.
  *
  * Theory of operation: each row becomes a `Command`: operations for text and for bytes, and where it may block, both
@@ -52,6 +53,8 @@ export interface Command {
   /** The same on a connection of its own, for calls that block. */
   readonly blocking: { readonly text: CommandOperation; readonly bytes: CommandOperation } | undefined
   readonly reply: ReplyKind
+  /** Parameters that it needs. */
+  readonly fewest: number
   encode(out: ByteWriter, parameters: Parameters): number
   /** How long this call may be held by the server; `undefined` when it is not. */
   blockingMs(parameters: Parameters): number | undefined
@@ -79,6 +82,7 @@ export function command(row: CommandRow): Command {
     ...operations('lane'),
     blocking: mayBlock(verb) ? operations('session') : undefined,
     reply: row.reply,
+    fewest: row.takes[0],
     encode,
     blockingMs: (parameters) => blockingMs(verb, parameters),
   }
@@ -92,34 +96,6 @@ export function blockingOptions(heldMs: number, options: CallOptions | undefined
   if (options?.deadlineMs !== undefined) return options
   return { ...options, deadlineMs: heldMs === 0 ? 0 : Math.ceil(heldMs) + BLOCKING_SLACK_MS }
 }
-
-/** Takes the options off the end of what a method was given. */
-export function takeOptions(given: unknown[]): CallOptions | undefined {
-  const last = given.at(-1)
-  if (!isPlainObject(last)) return undefined
-  checkOptions(last)
-  given.pop()
-  return last
-}
-
-export function checkOptions(options: object): void {
-  for (const name of Object.keys(options)) {
-    if (!OPTION_NAMES.has(name)) {
-      throw new LocalError(
-        'ARGUMENT',
-        `'${name}' is no call option (${[...OPTION_NAMES].join(', ')}): options of a command are words`,
-      )
-    }
-  }
-}
-
-export function isPlainObject(value: unknown): value is CallOptions {
-  if (typeof value !== 'object' || value === null || value instanceof Uint8Array || Array.isArray(value)) return false
-  const prototype: unknown = Object.getPrototypeOf(value)
-  return prototype === Object.prototype || prototype === null
-}
-
-const OPTION_NAMES = new Set(['signal', 'deadlineMs', 'idempotent', 'onTiming'])
 
 function operation(
   row: CommandRow,

@@ -19,6 +19,7 @@ import { type Argument, headBytes } from '../codec/encode.ts'
 import { RedisError } from '../codec/errors.ts'
 import { decodeReplies } from '../codec/reply.ts'
 import type { AnyReply, RedisReply } from '../codec/resp3.ts'
+import { CALL_OPTIONS, optionsAfter } from '../options.ts'
 import { genericCall } from './call.ts'
 import type { Command } from './command.ts'
 import { CommandSet, type RedisCommands } from './command-set.ts'
@@ -98,10 +99,11 @@ export class MultiBuilder extends CommandSet {
     return this.run(command, parameters, options)
   }
 
-  exec(options?: CallOptions): Promise<unknown[] | null> {
-    if (this.#sent) return Promise.reject(new LocalError('ARGUMENT', 'this batch was sent: begin another with multi()'))
+  async exec(...given: unknown[]): Promise<unknown[] | null> {
+    const options = optionsAfter(0, given, CALL_OPTIONS)
+    if (this.#sent) throw new LocalError('ARGUMENT', 'this batch was sent: begin another with multi()')
     this.#sent = true
-    return this.#sender.request(MULTI, { queued: this.#queued, asBytes: this.#sender.asBytes }, options)
+    return await this.#sender.request(MULTI, { queued: this.#queued, asBytes: this.#sender.asBytes }, options)
   }
 }
 

@@ -9,6 +9,22 @@ const push = (...words: string[]) =>
   `>${words.length}\r\n${words.map((word) => `$${word.length}\r\n${word}\r\n`).join('')}`
 const array = (...words: string[]) => push(...words).replace('>', '*')
 
+/** What behaves as an AbortSignal and is none of Node's. */
+function polyfill(): { signal: AbortSignal; abort: () => void; listeners: Set<() => void> } {
+  const listeners = new Set<() => void>()
+  const signal = {
+    aborted: false,
+    reason: undefined,
+    addEventListener: (_: string, listener: () => void) => listeners.add(listener),
+    removeEventListener: (_: string, listener: () => void) => listeners.delete(listener),
+  }
+  const abort = () => {
+    signal.aborted = true
+    for (const listener of listeners) listener()
+  }
+  return { signal: signal as unknown as AbortSignal, abort, listeners }
+}
+
 describe('subscribe', () => {
   it('iterates over messages and gaps, in both protocol versions', async () => {
     for (const resp of [2, 3] as const) {
@@ -94,6 +110,37 @@ describe('subscribe', () => {
     await subscription.close()
     await ready
     expect(await subscription.next()).toEqual({ done: true, value: undefined })
+  })
+
+  it('gives up with its signal, which may be a polyfill’s', async () => {
+    const link = new FakeLink()
+    link.silent = true
+    const { signal, abort } = polyfill()
+    const ready = redisClient(link).subscribe('a', { signal, deadlineMs: 5000, eventsMax: 5 }).ready()
+    abort()
+    await expect(ready).rejects.toMatchObject({ code: 'ABORTED' })
+    const already = redisClient(link).subscribe('a', { signal: AbortSignal.abort() })
+    await expect(already.ready()).rejects.toMatchObject({ code: 'ABORTED' })
+  })
+
+  it('forgets its signal once it is registered', async () => {
+    const link = new FakeLink()
+    const { signal, abort, listeners } = polyfill()
+    const subscription = redisClient(link).subscribe('a', { signal })
+    await subscription.ready()
+    expect(listeners.size).toBe(0)
+    abort()
+    link.push('s:a', push('message', 'a', 'x'))
+    expect((await subscription.next()).value).toMatchObject({ message: 'x' })
+  })
+
+  it('passes absent options on, and refuses arguments that it does not use', async () => {
+    const link = new FakeLink()
+    const subscription = redisClient(link).subscribe('a', undefined as never)
+    await subscription.ready()
+    expect([...link.interests.keys()]).toEqual(['s:a'])
+    const ready = subscription.ready as (...given: unknown[]) => Promise<void>
+    await expect(ready.call(subscription, { deadlineMs: 5 })).rejects.toMatchObject({ code: 'ARGUMENT' })
   })
 
   it('ends with the error when the server ends it', async () => {

@@ -12,10 +12,20 @@
  * tracked prefix; see push.ts). An invalidation reaches every tracking interest of the upstream and is filtered here.
  */
 import type { Cloneable, Interest, InterestHandler, Link, ReplyBytes, WaitOptions } from '@iokernel/core/plugin'
-import { LocalError } from '@iokernel/core/plugin'
 import { errorText, RedisError, redisError } from '../codec/errors.ts'
 import { decodeReply } from '../codec/reply.ts'
 import type { AnyReply } from '../codec/resp3.ts'
+import {
+  checkCount,
+  isName,
+  type Kind,
+  must,
+  mustBeCount,
+  optionsAfter,
+  takeOptions,
+  WAIT_OPTIONS,
+  wrong,
+} from '../options.ts'
 import { smallestCover } from '../push.ts'
 import { Feed, type Gap } from './feed.ts'
 import type { Key } from './types.ts'
@@ -50,6 +60,22 @@ export interface InvalidationOptions extends FeedOptions {
   readonly prefixes?: readonly Key[]
 }
 
+const FEED_OPTIONS: Kind<FeedOptions> = {
+  title: 'option of a subscription',
+  checks: { ...WAIT_OPTIONS.checks, eventsMax: mustBeCount },
+}
+
+const INVALIDATION_OPTIONS: Kind<InvalidationOptions> = {
+  title: 'option of invalidations',
+  checks: {
+    ...FEED_OPTIONS.checks,
+    prefixes: must(
+      (value) => Array.isArray(value) && value.length > 0 && [...value].every(isName),
+      'a list of at least one string or Uint8Array: leave it out for every key',
+    ),
+  },
+}
+
 /** An async iterable of events that ends when it is closed. */
 export interface Subscription<Event> extends AsyncIterableIterator<Event | Gap>, AsyncDisposable {
   /** Resolves when the server has registered everything; rejects with what it said instead. */
@@ -66,12 +92,13 @@ const LETTERS = { channel: 's', pattern: 'p', shard: 'h' } as const
 export function subscribe<Text extends string | Uint8Array>(
   link: Link,
   kind: SubscriptionKind,
-  given: readonly (Key | FeedOptions)[],
+  given: readonly unknown[],
   asBytes: boolean,
 ): Subscription<Message<Text>> {
-  const { names, options } = namesOf(given)
-  if (names.length === 0) throw new LocalError('ARGUMENT', 'subscribe to at least one channel')
-  const feed = new Feed<Message<Text>>(eventsMaxOf(options))
+  const rest = [...given]
+  const options = takeOptions(rest, 1, FEED_OPTIONS) ?? {}
+  const names = namesOf(rest)
+  const feed = new Feed<Message<Text>>(options.eventsMax ?? EVENTS_MAX)
   const keys = [...new Set(names.map((name) => `${LETTERS[kind]}:${latin1(name)}`))]
   return new LiveSubscription(link, keys, feed, options, () => (reply, facts) => {
     const message = messageOf<Text>(decodeReply(reply, facts, asBytes), kind)
@@ -81,13 +108,12 @@ export function subscribe<Text extends string | Uint8Array>(
 
 export function invalidations<Text extends string | Uint8Array>(
   link: Link,
-  options: InvalidationOptions,
+  given: readonly unknown[],
   asBytes: boolean,
 ): Subscription<Invalidation<Text>> {
-  const feed = new Feed<Invalidation<Text>>(eventsMaxOf(options))
+  const options = optionsAfter(0, given, INVALIDATION_OPTIONS) ?? {}
+  const feed = new Feed<Invalidation<Text>>(options.eventsMax ?? EVENTS_MAX)
   const prefixes = smallestCover((options.prefixes ?? ['']).map(latin1))
-  if (prefixes.length === 0)
-    throw new LocalError('ARGUMENT', 'name at least one prefix, or leave prefixes out for every key')
   const keys = prefixes.map((prefix) => `t:${prefix}`)
   return new LiveSubscription(link, keys, feed, options, (index) => (reply, facts) => {
     const written = keysOf(decodeReply(reply, facts, true))
@@ -120,18 +146,19 @@ class LiveSubscription<Event> implements Subscription<Event> {
     handlerFor: (index: number) => PushHandler,
   ) {
     this.#feed = feed
-    const given = options.signal === undefined ? [] : [options.signal]
     const wait: WaitOptions = {
-      signal: AbortSignal.any([this.#givenUp.signal, ...given]),
+      signal: this.#givenUp.signal,
       ...(options.deadlineMs === undefined ? {} : { deadlineMs: options.deadlineMs }),
     }
+    const unfollow = options.signal === undefined ? undefined : this.#follow(options.signal)
     const asked = keys.map((key, index) => link.interest(key, this.#handler(index, key, handlerFor(index)), wait))
     this.#interests = this.#settle(asked, keys)
     // Told to whoever iterates or waits for `ready`; nobody has to.
-    this.#interests.catch(() => undefined)
+    this.#interests.catch(() => undefined).then(unfollow)
   }
 
-  async ready(): Promise<void> {
+  async ready(...given: unknown[]): Promise<void> {
+    checkCount(given, 0)
     await this.#interests
   }
 
@@ -148,13 +175,22 @@ class LiveSubscription<Event> implements Subscription<Event> {
     return this
   }
 
-  close(): Promise<void> {
+  async close(...given: unknown[]): Promise<void> {
+    checkCount(given, 0)
     this.#closing ??= this.#close()
-    return this.#closing
+    await this.#closing
   }
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.close()
+  }
+
+  /** Gives up with `signal`, which may be a polyfill's. Returns what ends that. */
+  #follow(signal: AbortSignal): () => void {
+    const giveUp = () => this.#givenUp.abort(signal.reason)
+    if (signal.aborted) giveUp()
+    else signal.addEventListener('abort', giveUp)
+    return () => signal.removeEventListener('abort', giveUp)
   }
 
   /** All of them or none: what was registered is given back when one is refused. */
@@ -209,23 +245,10 @@ function keysOf(push: AnyReply): Uint8Array[] | null {
   return Array.isArray(keys) ? (keys.filter((key) => key instanceof Uint8Array) as Uint8Array[]) : null
 }
 
-function namesOf(given: readonly (Key | FeedOptions)[]): { names: Key[]; options: FeedOptions } {
-  const last = given.at(-1)
-  const isOptions = typeof last === 'object' && !(last instanceof Uint8Array)
-  const names = (isOptions ? given.slice(0, -1) : given) as Key[]
-  for (const name of names) {
-    if (typeof name !== 'string' && !(name instanceof Uint8Array)) {
-      throw new LocalError('ARGUMENT', 'a channel is a string or a Uint8Array')
-    }
-  }
-  return { names: [...names], options: isOptions ? last : {} }
-}
-
-function eventsMaxOf(options: FeedOptions): number {
-  const eventsMax = options.eventsMax ?? EVENTS_MAX
-  if (!Number.isSafeInteger(eventsMax) || eventsMax < 1)
-    throw new LocalError('ARGUMENT', 'eventsMax is a whole number of at least 1')
-  return eventsMax
+function namesOf(given: readonly unknown[]): readonly Key[] {
+  if (given.length === 0) throw wrong('subscribe to at least one channel')
+  if (!given.every(isName)) throw wrong('a channel is a string or a Uint8Array; spread lists')
+  return given
 }
 
 /** The bytes of a name as a string of one character each. */

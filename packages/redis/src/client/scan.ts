@@ -9,6 +9,17 @@ import type { CallOptions } from '@iokernel/core/plugin'
 import { RemoteProtocolError } from '@iokernel/core/plugin'
 import type { Argument } from '../codec/encode.ts'
 import type { AnyReply } from '../codec/resp3.ts'
+import {
+  CALL_OPTIONS,
+  isName,
+  type Kind,
+  mustBeCount,
+  mustBeName,
+  mustBeText,
+  optionsAfter,
+  problemIn,
+  wrong,
+} from '../options.ts'
 import { type Command, command, type ReplyKind } from './command.ts'
 import { UNBOUNDED } from './command-set.ts'
 import { items, pairsOf, type Scored, scoredOf, wordOf } from './replies.ts'
@@ -28,6 +39,16 @@ export interface ScanKeysOptions extends ScanOptions {
   readonly type?: string
 }
 
+const SCAN_OPTIONS: Kind<ScanOptions> = {
+  title: 'option of a scan',
+  checks: { match: mustBeName, count: mustBeCount, call: (value) => problemIn(value, CALL_OPTIONS) },
+}
+
+const SCAN_KEYS_OPTIONS: Kind<ScanKeysOptions> = {
+  title: 'option of a scan',
+  checks: { ...SCAN_OPTIONS.checks, type: mustBeText },
+}
+
 interface Page<Item> {
   readonly cursor: string
   readonly items: Item[]
@@ -40,29 +61,30 @@ export type Ask = (
   options: CallOptions | undefined,
 ) => Promise<unknown>
 
-export function scanKeys<Text>(ask: Ask, options: ScanKeysOptions): AsyncGenerator<Text, void, undefined> {
+export function scanKeys<Text>(ask: Ask, given: readonly unknown[]): AsyncGenerator<Text, void, undefined> {
+  const options = optionsAfter(0, given, SCAN_KEYS_OPTIONS) ?? {}
   const more = options.type === undefined ? [] : ['TYPE', options.type]
   return walk<Text>(ask, SCAN, [], options, more)
 }
 
-export function scanFields<Text>(
-  ask: Ask,
-  key: Key,
-  options: ScanOptions,
-): AsyncGenerator<[Text, Text], void, undefined> {
-  return walk<[Text, Text]>(ask, HSCAN, [key], options, [])
+export function scanFields<Text>(ask: Ask, given: readonly unknown[]): AsyncGenerator<[Text, Text], void, undefined> {
+  return walkKey<[Text, Text]>(ask, HSCAN, given)
 }
 
-export function scanMembers<Text>(ask: Ask, key: Key, options: ScanOptions): AsyncGenerator<Text, void, undefined> {
-  return walk<Text>(ask, SSCAN, [key], options, [])
+export function scanMembers<Text>(ask: Ask, given: readonly unknown[]): AsyncGenerator<Text, void, undefined> {
+  return walkKey<Text>(ask, SSCAN, given)
 }
 
-export function scanScored<Text>(
-  ask: Ask,
-  key: Key,
-  options: ScanOptions,
-): AsyncGenerator<Scored<Text>, void, undefined> {
-  return walk<Scored<Text>>(ask, ZSCAN, [key], options, [])
+export function scanScored<Text>(ask: Ask, given: readonly unknown[]): AsyncGenerator<Scored<Text>, void, undefined> {
+  return walkKey<Scored<Text>>(ask, ZSCAN, given)
+}
+
+/** Checks what was given at once: the body of a generator would run with its first page. */
+function walkKey<Item>(ask: Ask, of: Command, given: readonly unknown[]): AsyncGenerator<Item, void, undefined> {
+  const options = optionsAfter(1, given, SCAN_OPTIONS) ?? {}
+  const key = given[0]
+  if (!isName(key)) throw wrong('a key is a string or a Uint8Array')
+  return walk<Item>(ask, of, [key], options, [])
 }
 
 async function* walk<Item>(

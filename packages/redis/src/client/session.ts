@@ -7,6 +7,7 @@
  */
 import type { CallOptions, SessionLink } from '@iokernel/core/plugin'
 import type { RedisReply } from '../codec/resp3.ts'
+import { checkCount } from '../options.ts'
 import { Caller } from './caller.ts'
 import { ANY_NUMBER, command } from './command.ts'
 import type { RedisCommands } from './command-set.ts'
@@ -56,12 +57,13 @@ class SessionCaller extends Caller {
     return this.runGiven(WATCH, keys)
   }
 
-  unwatch(options?: CallOptions): unknown {
-    return this.run(UNWATCH, [], options)
+  unwatch(...given: unknown[]): unknown {
+    return this.runGiven(UNWATCH, given)
   }
 
-  close(): Promise<void> {
-    return this.#link.close()
+  async close(...given: unknown[]): Promise<void> {
+    checkCount(given, 0)
+    await this.#link.close()
   }
 
   [Symbol.asyncDispose](): Promise<void> {
