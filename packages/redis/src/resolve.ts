@@ -9,6 +9,16 @@ import { createHash } from 'node:crypto'
 import type { Cloneable, NameTarget, Resolved, TlsOptions } from '@iokernel/core/plugin'
 import type { RedisIo } from './io.ts'
 import { DEPTH_MAX_LARGEST, FRAMER_LIMITS, type FramerLimits } from './limits.ts'
+import {
+  isPlainObject,
+  type Kind,
+  must,
+  mustBeBoolean,
+  mustBeCount,
+  mustBeName,
+  mustBeText,
+  problemIn,
+} from './options.ts'
 import { bad, isNumeric, type ParsedUrl, PORT_DEFAULT, parseHost, parseUrl } from './target.ts'
 
 /** Who to be: a password, or a user and a password. */
@@ -49,17 +59,13 @@ export const LIBRARY_VERSION = '0.1.0'
 
 export function resolve(target: string | RedisTarget): Resolved<RedisIo, RedisApp> {
   const given: RedisTarget = typeof target === 'string' ? { url: target } : target
-  if (typeof given !== 'object' || given === null) throw bad('a target is a URL like redis://host:6379/0, or an object')
-  for (const name of Object.keys(given)) {
-    if (!FIELDS.has(name)) throw bad(`'${name}' is no field of a target: ${[...FIELDS].join(', ')}`)
-  }
+  if (!isPlainObject(given)) throw bad('a target is a URL like redis://host:6379/0, or an object')
+  const problem = problemIn(given, TARGET)
+  if (problem !== undefined) throw bad(problem)
   const url = given.url === undefined ? undefined : parseUrl(given.url)
   const name = nameOf(given, url)
   const tls = tlsOf(given, url)
   const io = ioOf(given, url)
-  if (given.credentials !== undefined && typeof given.credentials !== 'function') {
-    throw bad('credentials is a function; what does not change goes into username and password')
-  }
   const { credentials } = given
   return {
     upstreamKey: keyOf(name, tls, io, credentials),
@@ -72,22 +78,68 @@ export function resolve(target: string | RedisTarget): Resolved<RedisIo, RedisAp
   }
 }
 
-const FIELDS: ReadonlySet<string> = new Set<keyof RedisTarget>([
-  'url',
-  'host',
-  'port',
-  'hosts',
-  'path',
-  'discovery',
-  'username',
-  'password',
-  'credentials',
-  'database',
-  'clientName',
-  'tls',
-  'protocolVersion',
-  'limits',
-])
+const LIMITS: Kind<FramerLimits> = {
+  title: 'limit',
+  checks: { frameBytesMax: mustBeCount, depthMax: mustBeCount, elementsMax: mustBeCount, lineBytesMax: mustBeCount },
+}
+
+const DISCOVERY: Kind<{ readonly name: string; readonly target: string }> = {
+  title: 'field of a discovery',
+  checks: { name: mustBeText, target: mustBeText },
+}
+
+const mustBePem = must(
+  (value) => (Array.isArray(value) ? value : [value]).every((part) => mustBeName(part, '') === undefined),
+  'PEM: a string, a Uint8Array or a list of them',
+)
+
+const TLS: Kind<TlsOptions> = {
+  title: 'option of tls',
+  checks: {
+    ca: mustBePem,
+    cert: mustBeName,
+    key: mustBeName,
+    passphrase: mustBeText,
+    servername: mustBeText,
+    rejectUnauthorized: mustBeBoolean,
+    alpnProtocols: must((value) => Array.isArray(value) && value.every(isText), 'a list of strings'),
+    minVersion: must((value) => value === 'TLSv1.2' || value === 'TLSv1.3', "'TLSv1.2' or 'TLSv1.3'"),
+    mode: must((value) => value === 'direct', "'direct': Redis negotiates nothing"),
+  },
+}
+
+const TARGET: Kind<RedisTarget> = {
+  title: 'field of a target',
+  checks: {
+    url: mustBeText,
+    host: mustBeText,
+    port: mustBeCount,
+    hosts: must((value) => Array.isArray(value) && value.length > 0 && [...value].every(isText), 'a list of addresses'),
+    path: mustBeText,
+    discovery: (value, name) => problemIn(value, DISCOVERY) ?? lacking(value, name, ['name', 'target']),
+    username: mustBeText,
+    password: mustBeText,
+    credentials: must(
+      (value) => typeof value === 'function',
+      'a function; what does not change goes into username and password',
+    ),
+    database: must((value) => Number.isSafeInteger(value) && (value as number) >= 0, 'a whole number'),
+    clientName: mustBeText,
+    tls: (value) => (typeof value === 'boolean' ? undefined : problemIn(value, TLS)),
+    protocolVersion: must((value) => value === 2 || value === 3, '2 or 3'),
+    limits: (value) => problemIn(value, LIMITS),
+  },
+}
+
+function isText(value: unknown): boolean {
+  return typeof value === 'string'
+}
+
+function lacking(value: unknown, name: string, fields: readonly string[]): string | undefined {
+  const given = value as { readonly [field: string]: unknown }
+  const field = fields.find((each) => given[each] === undefined)
+  return field === undefined ? undefined : `${name} lacks its ${field}`
+}
 
 function nameOf(given: RedisTarget, url: ParsedUrl | undefined): NameTarget {
   const places = [given.url, given.host, given.hosts, given.path, given.discovery].filter(
@@ -105,7 +157,7 @@ function nameOf(given: RedisTarget, url: ParsedUrl | undefined): NameTarget {
   if (discovery !== undefined) return { discovery: discovery.name, target: discovery.target, portDefault: PORT_DEFAULT }
   const hosts =
     given.host !== undefined ? [hostOf(given.host, given.port)] : (given.hosts?.map(parseHost) ?? url?.hosts)
-  if (hosts === undefined || hosts.length === 0) return nameOf({ host: 'localhost' }, undefined)
+  if (hosts === undefined) return nameOf({ host: 'localhost' }, undefined)
   return { discovery: hosts.every(isNumeric) ? 'static' : 'dns', target: hosts.join(','), portDefault: PORT_DEFAULT }
 }
 
@@ -130,9 +182,7 @@ function ioOf(given: RedisTarget, url: ParsedUrl | undefined): RedisIo {
     throw bad('a user needs a password: redis://user:password@host, or a credentials callback')
   }
   const database = given.database ?? url?.database ?? 0
-  if (!Number.isInteger(database) || database < 0) throw bad('a database is a whole number')
   const protocolVersion = given.protocolVersion ?? url?.protocolVersion ?? 3
-  if (protocolVersion !== 2 && protocolVersion !== 3) throw bad('protocolVersion is 2 or 3')
   const clientName = given.clientName ?? url?.clientName
   if (clientName !== undefined && !CLIENT_NAME.test(clientName)) {
     throw bad('a client name is visible ASCII without spaces: the server refuses others')
@@ -151,11 +201,7 @@ function ioOf(given: RedisTarget, url: ParsedUrl | undefined): RedisIo {
 
 function limitsOf(given: Partial<FramerLimits>): RedisIo['limits'] {
   const limits: { [name: string]: number } = { ...FRAMER_LIMITS }
-  for (const [name, value] of Object.entries(given)) {
-    if (limits[name] === undefined) throw bad(`'${name}' is no limit: ${Object.keys(FRAMER_LIMITS).join(', ')}`)
-    if (!Number.isSafeInteger(value) || value < 1) throw bad(`${name} is a whole number of at least 1`)
-    limits[name] = value
-  }
+  for (const [name, value] of Object.entries(given)) if (value !== undefined) limits[name] = value
   if ((limits['depthMax'] as number) > DEPTH_MAX_LARGEST)
     throw bad(`depthMax is at most ${DEPTH_MAX_LARGEST}: decoders recurse`)
   // Counters are 32 bits wide.

@@ -137,12 +137,13 @@ describe('what is refused', () => {
     'unix://relative/path',
     'unix://',
     'redis://h?clientName=a%20b',
+    'rediss+unix:///x',
   ])('%s', (url) => {
     expect(() => resolve(url)).toThrow(LocalError)
     expect(() => resolve(url)).toThrow(expect.objectContaining({ code: 'TARGET' }))
   })
 
-  it.each([
+  it.each<unknown>([
     { url: 'redis://h', host: 'g' },
     { port: 1 },
     { path: 'relative' },
@@ -159,10 +160,36 @@ describe('what is refused', () => {
     { host: 'h', limits: { depthMax: 0 } },
     { host: 'h', limits: { elementsMax: 2 ** 31 } },
     { host: 'h', limits: { nope: 1 } },
+    { host: 'h', limits: { toString: 1 } },
+    { host: 'h', limits: 5 },
+    { host: 5 },
+    { host: 'h', port: 'x' },
+    { host: 'h', port: 1.5 },
+    { hosts: 'a,b' },
+    { hosts: [] },
+    { hosts: [5] },
+    { path: 5 },
+    { url: 5 },
+    { discovery: 'x' },
+    { discovery: { name: 'x' } },
+    { discovery: { name: 'x', target: 'y', more: 1 } },
+    { host: 'h', password: 5 },
+    { host: 'h', username: {}, password: 'x' },
+    { host: 'h', database: '3' },
+    { host: 'h', tls: 'yes' },
+    { host: 'h', tls: null },
+    { host: 'h', tls: { bogus: 1 } },
+    { host: 'h', tls: { ca: 5 } },
+    { host: 'h', tls: { rejectUnauthorized: 'false' } },
+    { host: 'h', tls: { minVersion: 'TLSv1.1' } },
+    { host: 'h', tls: { mode: 'negotiated' } },
+    { toString: 1 },
+    [['redis://h']],
     null,
     42,
   ])('%j', (given) => {
     expect(() => resolve(given as never)).toThrow(LocalError)
+    expect(() => resolve(given as never)).toThrow(expect.objectContaining({ code: 'TARGET' }))
   })
 
   it('without saying the password', () => {

@@ -51,6 +51,7 @@ export function parseUrl(url: string): ParsedUrl {
   if (base !== 'redis' && base !== 'rediss')
     throw bad(`'${scheme}:' is no scheme of Redis: redis:, rediss:, unix:, redis+<discovery>:`)
   const encrypted = base === 'rediss'
+  if (extension === 'unix') throw bad('TLS over a unix socket is not supported')
   if (extension !== undefined) {
     const target = decode(place + path, 'target')
     if (target === '') throw bad(`${scheme}:// needs a target for its discovery`)
