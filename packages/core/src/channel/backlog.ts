@@ -18,6 +18,8 @@ export interface BacklogRecord {
   readonly time: number
   /** The owner's own memory: it is written later. */
   readonly payload: Uint8Array
+  /** Set by `drop`: it is passed over. */
+  dropped?: boolean
 }
 
 /** About what an object, its array slot and a view cost: many small records must not slip through a limit on bytes. */
@@ -56,12 +58,13 @@ export class Backlog {
     this.#bytes += record.payload.length + RECORD_COST_BYTES
   }
 
-  /** Takes records out for which `drop` is true. True when there were any. */
-  withdraw(drop: (record: BacklogRecord) => boolean): boolean {
-    const before = this.#queue.length - this.#first
-    const kept = this.#queue.slice(this.#first).filter((record) => !drop(record))
-    this.#replace(kept)
-    return kept.length < before
+  /**
+   * Takes a record back that has not been written. Its place is passed over later: thousands may be dropped at once.
+   */
+  drop(record: BacklogRecord): void {
+    if (record.dropped === true) return
+    record.dropped = true
+    this.#bytes -= record.payload.length + RECORD_COST_BYTES
   }
 
   /**
@@ -70,8 +73,12 @@ export class Backlog {
   flush(): boolean {
     while (this.#first < this.#queue.length) {
       const record = this.#queue[this.#first] as BacklogRecord
+      if (record.dropped === true) {
+        this.#first++
+        continue
+      }
       if (!this.#write(record)) {
-        if (this.#first > 1024) this.#replace(this.#queue.slice(this.#first))
+        this.#compact()
         return false
       }
       this.#bytes -= record.payload.length + RECORD_COST_BYTES
@@ -104,9 +111,10 @@ export class Backlog {
     return true
   }
 
-  #replace(queue: BacklogRecord[]): void {
-    this.#queue = queue
+  /** Forgets what was written, once that is half of the queue: each record is moved a bounded number of times. */
+  #compact(): void {
+    if (this.#first < 1024 || this.#first * 2 < this.#queue.length) return
+    this.#queue = this.#queue.slice(this.#first)
     this.#first = 0
-    this.#bytes = queue.reduce((sum, record) => sum + record.payload.length + RECORD_COST_BYTES, 0)
   }
 }

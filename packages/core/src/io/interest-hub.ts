@@ -41,10 +41,16 @@ interface Subscriber {
   ready: boolean
 }
 
+/** One `subscribe` that went out. */
 interface Asked {
   readonly key: string
-  /** The key was given up. */
-  readonly ending: boolean
+  answered: boolean
+}
+
+/** What the peer still has to answer for one key; its answers for a key come in order. */
+interface Owed {
+  readonly subscribes: Asked[]
+  endings: number
 }
 
 interface Key {
@@ -56,8 +62,12 @@ interface Key {
 export class InterestHub implements ConnectionOwner {
   readonly #host: InterestHost
   readonly #keys = new Map<string, Key>()
-  /** What was asked of the peer on this connection and is not answered, in order. */
+  /** Subscribes on this connection, in order; those before `#answered` are answered. */
   #asked: Asked[] = []
+  #answered = 0
+  readonly #owed = new Map<string, Owed>()
+  /** Which key an interest of a thread is about. */
+  readonly #keyOf = new Map<Attachment, Map<number, string>>()
   /** For a connection that is closed soon after it was let in. */
   readonly #backoff: Backoff
   #timer: Timer | undefined
@@ -73,6 +83,8 @@ export class InterestHub implements ConnectionOwner {
 
   /** `resumed`: it was registered before the I/O thread was replaced. */
   add(attachment: Attachment, interest: number, key: string, resumed: boolean): void {
+    const ofThread = this.#keyOf.get(attachment) ?? new Map<number, string>()
+    this.#keyOf.set(attachment, ofThread.set(interest, key))
     const known = this.#keys.get(key)
     const subscriber = { attachment, interest, ready: resumed }
     if (known !== undefined) {
@@ -93,17 +105,19 @@ export class InterestHub implements ConnectionOwner {
   }
 
   drop(attachment: Attachment, interest: number): void {
-    for (const [key, { subscribers }] of this.#keys) {
-      for (const subscriber of subscribers) {
-        if (subscriber.attachment === attachment && subscriber.interest === interest) subscribers.delete(subscriber)
-      }
-      if (subscribers.size > 0) continue
-      this.#keys.delete(key)
-      if (!this.#ready) continue
-      this.#asked.push({ key, ending: true })
-      this.#connection?.write((protocol, out) => protocol.unsubscribe?.(key, out))
+    const key = this.#keyOf.get(attachment)?.get(interest)
+    const entry = key === undefined ? undefined : this.#keys.get(key)
+    if (key === undefined || entry === undefined) return
+    this.#keyOf.get(attachment)?.delete(interest)
+    for (const subscriber of entry.subscribers) {
+      if (subscriber.attachment === attachment && subscriber.interest === interest) entry.subscribers.delete(subscriber)
     }
-    if (this.#keys.size === 0) this.#connection?.destroy(NOT_NEEDED)
+    if (entry.subscribers.size > 0) return
+    this.#keys.delete(key)
+    if (this.#keys.size === 0) return this.#connection?.destroy(NOT_NEEDED)
+    if (!this.#ready) return
+    this.#owedFor(key).endings++
+    this.#connection?.write((protocol, out) => protocol.unsubscribe?.(key, out))
   }
 
   /** Who has waited in vain is told why. Those who were registered once go on waiting for the peer to come back. */
@@ -179,11 +193,12 @@ export class InterestHub implements ConnectionOwner {
   }
 
   onStray(_connection: LiveConnection, bytes: Buffer, start: number, end: number, flags: number): void {
-    const at = this.#asked.findIndex(({ ending }) => !ending)
-    if (at === -1) return
-    const { key } = this.#asked[at] as Asked
+    while (this.#asked[this.#answered]?.answered === true) this.#answered++
+    const oldest = this.#asked[this.#answered]
+    if (oldest === undefined) return
+    const { key } = oldest
     if ((flags & FrameFlag.Error) === 0) return this.#confirm(key)
-    this.#asked.splice(at, 1)
+    this.#takeAnswer(key)
     const entry = this.#keys.get(key)
     this.#keys.delete(key)
     const text = printable(bytes, start, end)
@@ -200,6 +215,8 @@ export class InterestHub implements ConnectionOwner {
     this.#connection = undefined
     this.#ready = false
     this.#asked = []
+    this.#answered = 0
+    this.#owed.clear()
     for (const entry of this.#keys.values()) entry.confirmed = false
     if (this.#closed || this.#keys.size === 0) return
     if (!wasReady) return this.#host.onOpenFailed(connection, error)
@@ -215,19 +232,45 @@ export class InterestHub implements ConnectionOwner {
   }
 
   #ask(key: string): void {
-    this.#asked.push({ key, ending: false })
+    const asked = { key, answered: false }
+    this.#asked.push(asked)
+    this.#owedFor(key).subscribes.push(asked)
     this.#connection?.write((protocol, out) => protocol.subscribe?.(key, out))
   }
 
   #confirm(key: string): void {
-    const at = this.#asked.findIndex((each) => each.key === key && !each.ending)
-    // Endings before it have been answered, or never are.
-    this.#asked = this.#asked.filter((each, index) => each.key !== key || index > at)
+    const isLast = this.#takeAnswer(key)
     const entry = this.#keys.get(key)
     // Given up and perhaps wanted again since: what counts is still on its way.
-    if (entry === undefined || entry.confirmed || this.#asked.some((each) => each.key === key)) return
+    if (entry === undefined || entry.confirmed || !isLast) return
     entry.confirmed = true
     for (const subscriber of entry.subscribers) this.#tellConfirmed(subscriber)
+  }
+
+  #owedFor(key: string): Owed {
+    let owed = this.#owed.get(key)
+    if (owed === undefined) {
+      owed = { subscribes: [], endings: 0 }
+      this.#owed.set(key, owed)
+    }
+    return owed
+  }
+
+  /** The oldest subscribe for this key is answered. True when no other is on its way. */
+  #takeAnswer(key: string): boolean {
+    const owed = this.#owed.get(key)
+    const asked = owed?.subscribes.shift()
+    if (asked !== undefined) asked.answered = true
+    // Bounded: what is answered is forgotten once it is most of the list.
+    while (this.#asked[this.#answered]?.answered === true) this.#answered++
+    if (this.#answered > 1024 && this.#answered * 2 > this.#asked.length) {
+      this.#asked = this.#asked.slice(this.#answered)
+      this.#answered = 0
+    }
+    if (owed === undefined || owed.subscribes.length > 0) return owed === undefined
+    // Endings before it have been answered, or never are.
+    this.#owed.delete(key)
+    return true
   }
 
   /** A gap is told when the key is registered again: who reads everything anew then has missed nothing. */
@@ -240,9 +283,9 @@ export class InterestHub implements ConnectionOwner {
 
   /** The peer has dropped the key. Asked for: that is all. Unasked (a slot moved): it is asked for again. */
   #ended(key: string): void {
-    const at = this.#asked.findIndex((each) => each.key === key && each.ending)
-    if (at !== -1) {
-      this.#asked.splice(at, 1)
+    const owed = this.#owed.get(key)
+    if (owed !== undefined && owed.endings > 0) {
+      owed.endings--
       return
     }
     const entry = this.#keys.get(key)

@@ -87,6 +87,9 @@ export class Exchange {
   #draining = false
   #lost: IoKernelError | undefined
   readonly #poller: Poller
+  readonly #expireUnsent = (callId: number): void => {
+    this.#rejectUnsent(callId, new DeadlineError(NEVER_LEFT, 'kernel-busy', { sent: 'no' }))
+  }
   readonly #aborts = new Aborts((callId) => this.#abort(callId))
 
   constructor(end: ChannelEnd, host: ExchangeHost) {
@@ -163,7 +166,7 @@ export class Exchange {
   control(message: ControlMessage): void {
     if (this.#lost !== undefined) return
     this.#unsent.add(packKind(Submission.Control, 0, 0), 0, 0, 0, encodeMessage(message))
-    this.#flushUnsent()
+    this.#flushAdded()
   }
 
   /** Settles what has arrived. Called by the doorbell; harmless at any time. */
@@ -220,13 +223,11 @@ export class Exchange {
     // Spilled memory is the writer's own and it will not touch it again; everything else is lent and copied.
     const payload = writer.spilled ? writer.written() : Buffer.from(writer.written())
     this.#unsent.addCall(kind, call.id, hint, deadlineMs, payload)
-    this.#flushUnsent()
+    this.#flushAdded()
   }
 
-  #flushUnsent(): void {
-    this.#unsent.flush((callId) => {
-      this.#rejectUnsent(callId, new DeadlineError(NEVER_LEFT, 'kernel-busy', { sent: 'no' }))
-    })
+  #flushAdded(): void {
+    this.#unsent.flushAdded(this.#expireUnsent)
   }
 
   /** Settles a call that still waits whole on this thread. False when it has begun to leave. */
@@ -253,7 +254,7 @@ export class Exchange {
     if (call === undefined || !call.waiting) return
     if (this.#rejectUnsent(callId, abortedBefore(call.options?.signal))) return
     this.#unsent.add(packKind(Submission.Cancel, 0, 0), callId, 0, 0, EMPTY)
-    this.#flushUnsent()
+    this.#flushAdded()
   }
 
   // ---- Completion ------------------------------------------------------------------------------------------------
@@ -262,7 +263,7 @@ export class Exchange {
     this.#draining = true
     const found = this.#take()
     this.#draining = false
-    if (!this.#unsent.isEmpty) this.#flushUnsent()
+    if (!this.#unsent.isEmpty) this.#unsent.flush(this.#expireUnsent)
     return found
   }
 

@@ -75,7 +75,7 @@ export class Kernel {
       // Two looks within the budget; unref'd, so that an idle process ends.
       this.#watchdog = setInterval(() => this.#watch(), this.#settings.limits.stallTimeoutMs / 2).unref()
     }
-    process.on('exit', this.#onExit)
+    atExit(this.#onExit)
   }
 
   /**
@@ -162,7 +162,7 @@ export class Kernel {
       clearTimeout(timer)
     }
     clearInterval(this.#watchdog)
-    process.off('exit', this.#onExit)
+    exitActions.delete(this.#onExit)
     attachment.lose((sent) => closedError(sent), undefined)
     attachment.fail(closedError('no'))
     const io = this.#io
@@ -265,6 +265,18 @@ export class Kernel {
   #assertOpen(): void {
     if (this.#closing !== undefined) throw closedError('no')
   }
+}
+
+/** One listener for all kernels of this module: the eleventh of its own would look like a leak. */
+const exitActions = new Set<() => void>()
+
+function atExit(action: () => void): void {
+  if (exitActions.size === 0 && !process.listeners('exit').includes(runExitActions)) process.on('exit', runExitActions)
+  exitActions.add(action)
+}
+
+function runExitActions(): void {
+  for (const action of exitActions) action()
 }
 
 function closedError(sent: 'no' | 'maybe'): IoKernelError {

@@ -11,11 +11,24 @@ import type { RingProducer } from '../channel/ring.ts'
 import { LocalError } from '../plugin/errors.ts'
 import { nowMs } from '../shared/clock.ts'
 
+interface Waiting {
+  readonly sinceMs: number
+  readonly deadlineMs: number
+  readonly records: readonly BacklogRecord[]
+}
+
+/** Deadlines are looked at this often at most: each look walks all that wait. */
+const CHECK_EVERY_MS = 5
+
 export class UnsentRequests {
   readonly #payloadMax: number
   readonly #bytesMax: number
   readonly #backlog: Backlog
-  readonly #calls = new Map<number, { readonly sinceMs: number; readonly deadlineMs: number }>()
+  /** Calls that have not begun to leave. */
+  readonly #calls = new Map<number, Waiting>()
+  /** The ring was full when last tried: its doorbell will say when there is room. */
+  #full = false
+  #checkedAtMs = 0
 
   constructor(out: RingProducer, bytesMax: number, published: () => void) {
     this.#payloadMax = out.payloadMax
@@ -45,63 +58,53 @@ export class UnsentRequests {
   }
 
   addCall(kind: number, callId: number, hint: number, deadlineMs: number, payload: Uint8Array): void {
-    this.#calls.set(callId, { sinceMs: nowMs(), deadlineMs })
-    this.add(kind, callId, hint, deadlineMs, payload)
+    const records = this.add(kind, callId, hint, deadlineMs, payload)
+    this.#calls.set(callId, { sinceMs: nowMs(), deadlineMs, records })
   }
 
   /** A record without a deadline of its own: control, cancel. */
-  add(kind: number, callId: number, hint: number, deadlineMs: number, payload: Uint8Array): void {
+  add(kind: number, callId: number, hint: number, deadlineMs: number, payload: Uint8Array): readonly BacklogRecord[] {
     const max = this.#payloadMax
     const total = payload.length
-    this.#backlog.push({
-      kind,
-      call: callId,
-      a: hint,
-      b: deadlineMs,
-      c: total,
-      time: 0,
-      payload: payload.subarray(0, max),
-    })
     const piece = packKind(Submission.Piece, 0, 0)
+    const records: BacklogRecord[] = [
+      { kind, call: callId, a: hint, b: deadlineMs, c: total, time: 0, payload: payload.subarray(0, max) },
+    ]
     for (let at = max; at < total; at += max) {
-      this.#backlog.push({
-        kind: piece,
-        call: callId,
-        a: 0,
-        b: 0,
-        c: 0,
-        time: 0,
-        payload: payload.subarray(at, at + max),
-      })
+      records.push({ kind: piece, call: callId, a: 0, b: 0, c: 0, time: 0, payload: payload.subarray(at, at + max) })
     }
+    for (const record of records) this.#backlog.push(record)
+    return records
   }
 
-  /**
-   * Writes what there is room for; `expired` is told about calls whose time was over before they left, and withdraws
-   * them.
-   */
+  /** There may be room: writes what fits. `expired` is told about calls whose time was over before they left. */
   flush(expired: (callId: number) => void): void {
-    if (this.#calls.size > 0) {
-      const now = nowMs()
-      for (const [callId, { sinceMs, deadlineMs }] of this.#calls) {
-        if (deadlineMs > 0 && now - sinceMs >= deadlineMs) expired(callId)
-      }
-    }
-    this.#backlog.flush()
+    this.#expire(expired)
+    this.#full = !this.#backlog.flush()
+  }
+
+  /** Something was added: worth a try unless the ring is known to be full. */
+  flushAdded(expired: (callId: number) => void): void {
+    if (!this.#full) this.flush(expired)
   }
 
   /** Takes a call back that has not begun to leave. */
   withdraw(callId: number): boolean {
-    if (!this.#calls.delete(callId)) return false
-    let whole = false
-    this.#backlog.withdraw((record) => {
-      const kind = kindOf(record.kind)
-      if (record.call !== callId || (kind !== Submission.Request && kind !== Submission.Piece)) return false
-      // The pieces of a request follow its first record: without that one, it has begun to leave.
-      if (kind === Submission.Request) whole = true
-      return whole
-    })
-    return whole
+    const waiting = this.#calls.get(callId)
+    if (waiting === undefined) return false
+    this.#calls.delete(callId)
+    for (const record of waiting.records) this.#backlog.drop(record)
+    return true
+  }
+
+  #expire(expired: (callId: number) => void): void {
+    if (this.#calls.size === 0) return
+    const now = nowMs()
+    if (now - this.#checkedAtMs < CHECK_EVERY_MS) return
+    this.#checkedAtMs = now
+    for (const [callId, { sinceMs, deadlineMs }] of this.#calls) {
+      if (deadlineMs > 0 && now - sinceMs >= deadlineMs) expired(callId)
+    }
   }
 
   /** From here on the call may be executed. What is left of its deadline goes with it. */
