@@ -11,6 +11,7 @@
  * Theory of operation: every name is an interest of the kernel (`s:` channel, `p:` pattern, `h:` shard channel, `t:`
  * tracked prefix; see push.ts). An invalidation reaches every tracking interest of the upstream and is filtered here.
  */
+import { setMaxListeners } from 'node:events'
 import type { Cloneable, Interest, InterestHandler, Link, ReplyBytes, WaitOptions } from '@iokernel/core/plugin'
 import { errorText, RedisError, redisError } from '../codec/errors.ts'
 import { decodeReply } from '../codec/reply.ts'
@@ -146,6 +147,8 @@ class LiveSubscription<Event> implements Subscription<Event> {
     handlerFor: (index: number) => PushHandler,
   ) {
     this.#feed = feed
+    // Every name waits with this signal, and there may be thousands.
+    setMaxListeners(0, this.#givenUp.signal)
     const wait: WaitOptions = {
       signal: this.#givenUp.signal,
       ...(options.deadlineMs === undefined ? {} : { deadlineMs: options.deadlineMs }),
