@@ -21,11 +21,15 @@ export interface WorldOptions {
   readonly unref: boolean
 }
 
+/** 24.8 days. */
+const TIMER_MS_MAX = 0x7fffffff
+
 export function realWorld(options: WorldOptions): IoEnvironment {
   return {
     nowMs,
     after(delayMs, action) {
-      const timer = setTimeout(action, delayMs)
+      // Beyond what a timer takes, Node would make it one millisecond.
+      const timer = setTimeout(action, Math.min(delayMs, TIMER_MS_MAX))
       if (options.unref) timer.unref()
       return { cancel: () => clearTimeout(timer) }
     },
