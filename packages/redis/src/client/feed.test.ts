@@ -10,6 +10,21 @@ async function drain<Event>(feed: Feed<Event>): Promise<unknown[]> {
 }
 
 describe('a feed', () => {
+  it('is bounded by bytes too, and takes one event that is larger than the bound', async () => {
+    const feed = new Feed<number>(100, 10)
+    for (const [event, bytes] of [
+      [1, 50],
+      [2, 1],
+      [3, 1],
+    ] as const) {
+      feed.push(event, bytes)
+    }
+    feed.end()
+    const events: unknown[] = []
+    for (let next = await feed.next(); !next.done; next = await feed.next()) events.push(next.value)
+    expect(events).toEqual([1, { type: 'gap', reason: 'overflow' }])
+  })
+
   it('gives events in order, whether they are waited for or wait', async () => {
     const feed = new Feed<number>(10)
     const first = feed.next()

@@ -7,7 +7,7 @@
  * 3. Once ended, what is queued is still delivered; then the iterator ends, or throws what ended it.
  * 4. One consumer: two loops over one feed would share its events between them.
  *
- * Limits: `eventsMax` events wait; the gap that says so is one more.
+ * Limits: `eventsMax` events of `bytesMax` bytes wait, a larger one alone; the gap that says so is one more.
  */
 import type { GapReason } from '@iokernel/core/plugin'
 
@@ -20,35 +20,42 @@ export interface Gap {
 
 export class Feed<Event> {
   readonly #eventsMax: number
+  readonly #bytesMax: number
   #queue: (Event | Gap)[] = []
+  /** What each of the queue weighed on the wire. */
+  #weights: number[] = []
+  #bytes = 0
   #taken = 0
   #overflowing = false
   #ended = false
   #failure: Error | undefined
   #waiting: { resolve: (result: IteratorResult<Event | Gap>) => void; reject: (error: Error) => void }[] = []
 
-  constructor(eventsMax: number) {
+  constructor(eventsMax: number, bytesMax: number = Number.POSITIVE_INFINITY) {
     this.#eventsMax = eventsMax
+    this.#bytesMax = bytesMax
   }
 
   get length(): number {
     return this.#queue.length - this.#taken
   }
 
-  push(event: Event): void {
+  /** `bytes`: what the event weighed on the wire. */
+  push(event: Event, bytes: number = 0): void {
     if (this.#ended) return
-    if (this.length >= this.#eventsMax) {
-      if (!this.#overflowing) this.#queue.push({ type: 'gap', reason: 'overflow' })
+    const tooHeavy = this.length > 0 && this.#bytes + bytes > this.#bytesMax
+    if (this.length >= this.#eventsMax || tooHeavy) {
+      if (!this.#overflowing) this.#enqueue({ type: 'gap', reason: 'overflow' }, 0)
       this.#overflowing = true
       return
     }
     this.#overflowing = false
-    this.#add(event)
+    this.#add(event, bytes)
   }
 
   gap(reason: GapReason): void {
     if (this.#ended || this.#overflowing) return
-    this.#add({ type: 'gap', reason })
+    this.#add({ type: 'gap', reason }, 0)
     // A stream of gaps alone must not grow without end either.
     this.#overflowing = this.length > this.#eventsMax
   }
@@ -71,17 +78,25 @@ export class Feed<Event> {
     return new Promise((resolve, reject) => this.#waiting.push({ resolve, reject }))
   }
 
-  #add(event: Event | Gap): void {
+  #add(event: Event | Gap, bytes: number): void {
     const first = this.#waiting.shift()
-    if (first === undefined) this.#queue.push(event)
+    if (first === undefined) this.#enqueue(event, bytes)
     else first.resolve({ done: false, value: event })
   }
 
+  #enqueue(event: Event | Gap, bytes: number): void {
+    this.#queue.push(event)
+    this.#weights.push(bytes)
+    this.#bytes += bytes
+  }
+
   #take(): Event | Gap {
+    this.#bytes -= this.#weights[this.#taken] as number
     const event = this.#queue[this.#taken++] as Event | Gap
     // Shifting each time would move the rest each time.
     if (this.#taken === this.#queue.length || this.#taken >= COMPACT_AFTER) {
       this.#queue = this.#queue.slice(this.#taken)
+      this.#weights = this.#weights.slice(this.#taken)
       this.#taken = 0
     }
     return event

@@ -54,6 +54,8 @@ export interface FeedOptions extends WaitOptions {
    * channel, some megabytes of short messages.
    */
   readonly eventsMax?: number
+  /** Their bytes on the wire. Default 64 MB: ten thousand large messages must not be ten gigabytes. */
+  readonly bytesMax?: number
 }
 
 export interface InvalidationOptions extends FeedOptions {
@@ -63,7 +65,7 @@ export interface InvalidationOptions extends FeedOptions {
 
 const FEED_OPTIONS: Kind<FeedOptions> = {
   title: 'option of a subscription',
-  checks: { ...WAIT_OPTIONS.checks, eventsMax: mustBeCount },
+  checks: { ...WAIT_OPTIONS.checks, eventsMax: mustBeCount, bytesMax: mustBeCount },
 }
 
 const INVALIDATION_OPTIONS: Kind<InvalidationOptions> = {
@@ -85,6 +87,7 @@ export interface Subscription<Event> extends AsyncIterableIterator<Event | Gap>,
 }
 
 const EVENTS_MAX = 10_000
+const BYTES_MAX = 64 << 20
 
 export type SubscriptionKind = 'channel' | 'pattern' | 'shard'
 
@@ -99,11 +102,11 @@ export function subscribe<Text extends string | Uint8Array>(
   const rest = [...given]
   const options = takeOptions(rest, 1, FEED_OPTIONS) ?? {}
   const names = namesOf(rest)
-  const feed = new Feed<Message<Text>>(options.eventsMax ?? EVENTS_MAX)
+  const feed = new Feed<Message<Text>>(options.eventsMax ?? EVENTS_MAX, options.bytesMax ?? BYTES_MAX)
   const keys = [...new Set(names.map((name) => `${LETTERS[kind]}:${latin1(name)}`))]
   return new LiveSubscription(link, keys, feed, options, () => (reply, facts) => {
     const message = messageOf<Text>(decodeReply(reply, facts, asBytes), kind)
-    if (message !== undefined) feed.push(message)
+    if (message !== undefined) feed.push(message, reply.end - reply.start)
   })
 }
 
@@ -113,7 +116,7 @@ export function invalidations<Text extends string | Uint8Array>(
   asBytes: boolean,
 ): Subscription<Invalidation<Text>> {
   const options = optionsAfter(0, given, INVALIDATION_OPTIONS) ?? {}
-  const feed = new Feed<Invalidation<Text>>(options.eventsMax ?? EVENTS_MAX)
+  const feed = new Feed<Invalidation<Text>>(options.eventsMax ?? EVENTS_MAX, options.bytesMax ?? BYTES_MAX)
   const prefixes = smallestCover((options.prefixes ?? ['']).map(latin1))
   const keys = prefixes.map((prefix) => `t:${prefix}`)
   return new LiveSubscription(link, keys, feed, options, (index) => (reply, facts) => {
@@ -126,7 +129,7 @@ export function invalidations<Text extends string | Uint8Array>(
     const concerned = written.filter((key) => latin1(key).startsWith(prefixes[index] as string))
     if (concerned.length === 0) return
     const found = asBytes ? concerned : concerned.map((key) => Buffer.from(key).toString())
-    feed.push({ type: 'invalidate', keys: found as Text[] })
+    feed.push({ type: 'invalidate', keys: found as Text[] }, reply.end - reply.start)
   })
 }
 
