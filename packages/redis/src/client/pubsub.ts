@@ -55,7 +55,7 @@ export interface FeedOptions extends WaitOptions {
    */
   readonly eventsMax?: number
   /** Their bytes on the wire. Default 64 MB: ten thousand large messages must not be ten gigabytes. */
-  readonly bytesMax?: number
+  readonly eventBytesMax?: number
 }
 
 export interface InvalidationOptions extends FeedOptions {
@@ -65,7 +65,7 @@ export interface InvalidationOptions extends FeedOptions {
 
 const FEED_OPTIONS: Kind<FeedOptions> = {
   title: 'option of a subscription',
-  checks: { ...WAIT_OPTIONS.checks, eventsMax: mustBeCount, bytesMax: mustBeCount },
+  checks: { ...WAIT_OPTIONS.checks, eventsMax: mustBeCount, eventBytesMax: mustBeCount },
 }
 
 const INVALIDATION_OPTIONS: Kind<InvalidationOptions> = {
@@ -102,7 +102,7 @@ export function subscribe<Text extends string | Uint8Array>(
   const rest = [...given]
   const options = takeOptions(rest, 1, FEED_OPTIONS) ?? {}
   const names = namesOf(rest)
-  const feed = new Feed<Message<Text>>(options.eventsMax ?? EVENTS_MAX, options.bytesMax ?? BYTES_MAX)
+  const feed = new Feed<Message<Text>>(options.eventsMax ?? EVENTS_MAX, options.eventBytesMax ?? BYTES_MAX)
   const keys = [...new Set(names.map((name) => `${LETTERS[kind]}:${latin1(name)}`))]
   return new LiveSubscription(link, keys, feed, options, () => (reply, facts) => {
     const message = messageOf<Text>(decodeReply(reply, facts, asBytes), kind)
@@ -116,7 +116,7 @@ export function invalidations<Text extends string | Uint8Array>(
   asBytes: boolean,
 ): Subscription<Invalidation<Text>> {
   const options = optionsAfter(0, given, INVALIDATION_OPTIONS) ?? {}
-  const feed = new Feed<Invalidation<Text>>(options.eventsMax ?? EVENTS_MAX, options.bytesMax ?? BYTES_MAX)
+  const feed = new Feed<Invalidation<Text>>(options.eventsMax ?? EVENTS_MAX, options.eventBytesMax ?? BYTES_MAX)
   const prefixes = smallestCover((options.prefixes ?? ['']).map(latin1))
   const keys = prefixes.map((prefix) => `t:${prefix}`)
   return new LiveSubscription(link, keys, feed, options, (index) => (reply, facts) => {
