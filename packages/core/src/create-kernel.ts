@@ -4,10 +4,12 @@
  * Rules: the whole registry is checked here before anything starts. The process's kernels are kept under a registered
  * symbol, so that `getKernel` finds them across copies of this package and hot reloads.
  */
+
+import type { DnsOptions, LogLevel } from './channel/start.ts'
 import { Kernel } from './main/kernel.ts'
 import { checkFunction, checkNames, kernelLimits } from './main/options.ts'
 import { Registry } from './main/registry.ts'
-import { type DnsOptions, type LogLevel, startThread } from './main/thread.ts'
+import { startThread } from './main/thread.ts'
 import { LocalError } from './plugin/errors.ts'
 import type { AnyDiscovery, AnyProtocol } from './plugin/protocol.ts'
 import type { KernelLimits } from './shared/limits.ts'

@@ -1,10 +1,11 @@
 /**
  * `@iokernel/core`: the kernel for applications. Plugin authors read `@iokernel/core/plugin`.
  */
+
+export type { DnsOptions } from './channel/start.ts'
 export { createKernel, getKernel, type KernelOptions } from './create-kernel.ts'
 export type { KernelDescription, UpstreamDescription } from './main/describe.ts'
 export type { Kernel } from './main/kernel.ts'
-export type { DnsOptions } from './main/thread.ts'
 export {
   AbortedError,
   DeadlineError,

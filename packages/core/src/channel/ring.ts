@@ -225,11 +225,6 @@ export class RingConsumer {
     this.#tail = (this.#tail + padded(HEADER_BYTES + (this.words[offset >> 2] as number))) | 0
   }
 
-  /** Bytes stepped over and not yet given back. */
-  unreleased(): number {
-    return (this.#tail - this.#released) | 0
-  }
-
   /**
    * Gives the memory of everything stepped over back. True when the producer waits for room: its doorbell must be rung.
    */

@@ -12,6 +12,7 @@
 import type { ChannelEnd } from '../channel/channel.ts'
 import type { ControlMessage, UpstreamConfiguration } from '../channel/messages.ts'
 import { CallFlag } from '../channel/records.ts'
+import type { DnsOptions } from '../channel/start.ts'
 import { dnsDiscovery } from '../naming/dns.ts'
 import { staticDiscovery } from '../naming/static.ts'
 import type { Cloneable } from '../plugin/cloneable.ts'
@@ -38,13 +39,6 @@ export interface IoPlugins {
   readonly discoveries: ReadonlyMap<string, { readonly discovery: IoDiscovery<Cloneable>; readonly options: Cloneable }>
 }
 
-export interface DnsConfiguration {
-  /** `host:port` of name servers to ask instead of the system's. */
-  readonly servers?: readonly string[] | undefined
-  readonly hostsFile?: string | undefined
-  readonly resolvConf?: string | undefined
-}
-
 /** A timer may fire this much early, in the rounding of libuv; then the next one does the work. */
 const TIMER_SLACK_MS = 1
 
@@ -54,7 +48,7 @@ export class IoKernel implements AttachmentHost {
   readonly settlement: Settlement
   readonly environment: IoEnvironment
   readonly #plugins: IoPlugins
-  readonly #dns: DnsConfiguration
+  readonly #dns: DnsOptions
   readonly #wheel: DeadlineWheel
   readonly #upstreams = new Map<string, Upstream>()
   readonly #attachments = new Set<Attachment>()
@@ -67,7 +61,7 @@ export class IoKernel implements AttachmentHost {
   #wake: Timer | undefined
   readonly #flushTurn = (): void => this.#flush()
 
-  constructor(limits: KernelLimits, plugins: IoPlugins, dns: DnsConfiguration, environment: IoEnvironment) {
+  constructor(limits: KernelLimits, plugins: IoPlugins, dns: DnsOptions, environment: IoEnvironment) {
     this.limits = limits
     this.environment = environment
     this.#plugins = plugins

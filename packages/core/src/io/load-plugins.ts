@@ -1,21 +1,15 @@
 /**
  * Loads the plugins' I/O halves: once, at start, all of them, with one list of everything that is wrong.
  */
+import type { PluginModule } from '../channel/start.ts'
 import type { Cloneable } from '../plugin/cloneable.ts'
 import type { IoProtocol } from '../plugin/connection.ts'
 import type { IoDiscovery } from '../plugin/discovery.ts'
 import { PLUGIN_API_SUPPORTED } from '../plugin/version.ts'
 import type { IoPlugins } from './kernel.ts'
 
-export interface PluginReference {
-  readonly kind: 'protocol' | 'discovery'
-  readonly name: string
-  readonly href: string
-  readonly options: unknown
-}
-
 export async function loadPlugins(
-  references: readonly PluginReference[],
+  references: readonly PluginModule[],
 ): Promise<{ readonly plugins: IoPlugins; readonly problems: readonly string[] }> {
   const protocols = new Map<string, IoProtocol<Cloneable>>()
   const discoveries = new Map<string, { discovery: IoDiscovery<Cloneable>; options: Cloneable }>()

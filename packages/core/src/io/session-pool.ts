@@ -30,7 +30,6 @@ export interface SessionHost {
   /** Where to open one; undefined while the upstream has no address that works. */
   endpoint(): Endpoint | undefined
   open(endpoint: Endpoint, owner: ConnectionOwner): OpenedConnection
-  onPush(connection: LiveConnection, bytes: Buffer, start: number, end: number): void
   /** A connection could not be opened: the upstream counts it and calls `pump` when it is worth another try. */
   onOpenFailed(connection: LiveConnection, error: IoKernelError): void
 }
@@ -192,8 +191,8 @@ export class SessionPool implements ConnectionOwner {
     this.#trimIdle()
   }
 
-  onPush(connection: LiveConnection, bytes: Buffer, start: number, end: number): void {
-    this.#host.onPush(connection, bytes, start, end)
+  onPush(): void {
+    // As on a lane: interests have a connection of their own.
   }
 
   onStray(): void {}

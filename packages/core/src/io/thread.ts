@@ -4,29 +4,19 @@
  * Rules: it answers once, READY or everything that is wrong; after that the port carries doorbells only, and all that
  * has an order goes through the rings. It ends when it is terminated: draining and closing are asked for by records.
  */
-import { type MessagePort, parentPort, workerData } from 'node:worker_threads'
-import { type ChannelMemory, ioEnd } from '../channel/channel.ts'
+import { parentPort, workerData } from 'node:worker_threads'
+import { ioEnd } from '../channel/channel.ts'
+import type { IoThreadData, StartAnswer } from '../channel/start.ts'
 import { assert } from '../shared/assert.ts'
-import type { KernelLimits } from '../shared/limits.ts'
-import { type DnsConfiguration, IoKernel } from './kernel.ts'
-import { loadPlugins, type PluginReference } from './load-plugins.ts'
-import { type LogLevel, realWorld } from './world.ts'
-
-interface IoThreadData {
-  readonly memory: ChannelMemory
-  readonly doorbell: MessagePort
-  readonly modules: readonly PluginReference[]
-  readonly limits: KernelLimits
-  readonly dns: DnsConfiguration
-  readonly logLevel: LogLevel
-  readonly logsToApplication: boolean
-}
+import { IoKernel } from './kernel.ts'
+import { loadPlugins } from './load-plugins.ts'
+import { realWorld } from './world.ts'
 
 async function run(data: IoThreadData): Promise<void> {
   assert(parentPort !== null, 'the I/O thread runs as a worker')
   const { plugins, problems } = await loadPlugins(data.modules)
   if (problems.length > 0) {
-    parentPort.postMessage({ ready: false, problems })
+    parentPort.postMessage({ ready: false, problems } satisfies StartAnswer)
     return
   }
   const { doorbell } = data
@@ -38,7 +28,7 @@ async function run(data: IoThreadData): Promise<void> {
   const kernel = new IoKernel(data.limits, plugins, data.dns, environment)
   const attachment = kernel.attach(ioEnd(data.memory, { ring: () => doorbell.postMessage(0) }))
   doorbell.on('message', () => kernel.drain(attachment))
-  parentPort.postMessage({ ready: true })
+  parentPort.postMessage({ ready: true } satisfies StartAnswer)
   kernel.drain(attachment)
 }
 

@@ -93,7 +93,6 @@ export class Upstream {
     this.sessions = new SessionPool({
       ...shared,
       open: (endpoint, owner) => this.#open('session', endpoint, owner),
-      onPush: () => undefined,
     })
     this.interests = new InterestHub({ ...shared, open: (endpoint, owner) => this.#open('push', endpoint, owner) })
     this.#monitor = new Monitor({

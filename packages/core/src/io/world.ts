@@ -7,11 +7,10 @@
  */
 import { randomBytes } from 'node:crypto'
 import { writeSync } from 'node:fs'
+import type { LogLevel } from '../channel/start.ts'
 import { nowMs } from '../shared/clock.ts'
 import type { IoEnvironment } from './environment.ts'
 import { dialSocket } from './net.ts'
-
-export type LogLevel = 'silent' | 'warn' | 'debug'
 
 export interface WorldOptions {
   readonly logLevel: LogLevel

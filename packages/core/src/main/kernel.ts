@@ -10,6 +10,7 @@
  * peer. A thread that takes nothing hangs (a framer in a loop): its calls are rejected and it is replaced.
  */
 import { AsyncResource } from 'node:async_hooks'
+import type { DnsOptions, LogLevel } from '../channel/start.ts'
 import type { Cloneable } from '../plugin/cloneable.ts'
 import { type IoKernelError, LocalError, RemoteError } from '../plugin/errors.ts'
 import type { Protocol } from '../plugin/protocol.ts'
@@ -22,7 +23,7 @@ import { KeepAlive } from './keep-alive.ts'
 import { UpstreamLink } from './link.ts'
 import { checkTls, upstreamLimits } from './options.ts'
 import type { Registry } from './registry.ts'
-import type { DnsOptions, IoHandle, LogLevel, StartIo } from './thread.ts'
+import type { IoHandle, StartIo } from './thread.ts'
 import { UpstreamEntry } from './upstream.ts'
 
 export interface KernelSettings {

@@ -5,17 +5,10 @@
  * line to write.
  */
 
+import type { PluginModule } from '../channel/start.ts'
 import { LocalError } from '../plugin/errors.ts'
 import type { AnyDiscovery, AnyProtocol } from '../plugin/protocol.ts'
 import { PLUGIN_API_SUPPORTED } from '../plugin/version.ts'
-
-/** A module for the I/O thread to load. `href` and not `URL`: a URL clones to `{}`. */
-export interface PluginModule {
-  readonly kind: 'protocol' | 'discovery'
-  readonly name: string
-  readonly href: string
-  readonly options: unknown
-}
 
 /** Discoveries that come with the kernel. */
 const BUILT_IN: readonly string[] = ['dns', 'static']

@@ -7,38 +7,12 @@
  * 2. The worker never keeps the process alive by itself; the doorbell's port does, while somebody waits.
  * 3. READY, or one error that names each plugin that could not be loaded, is the only message besides doorbells.
  */
-import { MessageChannel, type MessagePort, Worker } from 'node:worker_threads'
-import { applicationEnd, type ChannelEnd, type ChannelMemory, channelMemory } from '../channel/channel.ts'
+import { MessageChannel, Worker } from 'node:worker_threads'
+import { applicationEnd, type ChannelEnd, channelMemory } from '../channel/channel.ts'
+import type { DnsOptions, IoThreadData, LogLevel, PluginModule, StartAnswer } from '../channel/start.ts'
 import { LocalError } from '../plugin/errors.ts'
 import type { KernelLimits } from '../shared/limits.ts'
 import type { Referable } from './keep-alive.ts'
-import type { PluginModule } from './registry.ts'
-
-/** What the worker is started with. Must survive structured cloning. */
-export interface IoThreadData {
-  readonly memory: ChannelMemory
-  readonly doorbell: MessagePort
-  readonly modules: readonly PluginModule[]
-  readonly limits: KernelLimits
-  readonly dns: DnsOptions
-  readonly logLevel: LogLevel
-  /** True when the application has a logger: lines are sent there instead of to stderr. */
-  readonly logsToApplication: boolean
-}
-
-export interface DnsOptions {
-  /** `host:port` of name servers to ask instead of the system's. */
-  readonly servers?: readonly string[] | undefined
-  /** Default `/etc/hosts`. */
-  readonly hostsFile?: string | undefined
-  /** Default `/etc/resolv.conf`. */
-  readonly resolvConf?: string | undefined
-}
-
-export type LogLevel = 'silent' | 'warn' | 'debug'
-
-/** What the worker answers, once. */
-export type StartAnswer = { readonly ready: true } | { readonly ready: false; readonly problems: readonly string[] }
 
 /** How the kernel gets its other half: `startThread` here, `startInline` in the composition root. */
 export type StartIo = (request: StartRequest) => Promise<IoHandle>

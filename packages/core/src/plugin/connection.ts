@@ -92,9 +92,12 @@ export type Verdict =
   | 'role-lost'
   /** The call fails and the connection is drained and replaced. */
   | 'retire'
-  /** The peer asks for less. */
+  /** The peer asks for less: this call fails; limits that adapt will listen to it. */
   | 'overloaded'
-  /** The peer says it did nothing: the call may go out again within its deadline and the retry budget. */
+  /**
+   * The peer says it did nothing: an idempotent call goes out again, within its deadline and the retry budget; any
+   * other gets the error, because a script of the peer's may have made it up.
+   */
   | 'not-executed'
 
 /** What a push is to the interests of this upstream. */
@@ -134,7 +137,9 @@ export interface Connection {
   unsubscribe?(key: string, out: ByteWriter): void
   /** Which interest a push belongs to. Absent: pushes are dropped. */
   route?(bytes: Buffer, start: number, end: number): PushRoute
-  /** Is the peer there, and what is it? Runs on the monitor connection; its result replaces the probe facts. */
+  /**
+   * Is the peer there, and what is it? Runs on the monitor connection; its result is for roles, and not looked at yet.
+   */
   probe?(): Script<Cloneable>
   /** Makes a session as good as new. Throwing means the connection is closed instead. */
   reset?(): Script<void>

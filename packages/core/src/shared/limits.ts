@@ -109,7 +109,7 @@ export interface UpstreamLimits {
   readonly retriesPerSecond: number
   /** Steps of one handshake, probe or reset: a peer that never ends its handshake is cut off. */
   readonly scriptStepsMax: number
-  /** DNS: bounds for the time to live, and how long the first answers of several names are held together. */
+  /** DNS: bounds for the time to live of an answer. */
   readonly ttlMinMs: number
   readonly ttlMaxMs: number
 }
