@@ -12,6 +12,7 @@ import type {
   InterestHandler,
   Link,
   Operation,
+  ReplyStream,
   SessionLink,
   UpstreamHandle,
   WaitOptions,
@@ -98,6 +99,10 @@ export class UpstreamLink implements Link {
     } catch (error) {
       throw atCaller(error, this.session, this.entry.authority)
     }
+  }
+
+  stream<Args>(_operation: Operation<Args, unknown>, _args: Args, _options?: CallOptions): ReplyStream {
+    throw new LocalError('UNBUILT', 'streams are being built')
   }
 
   protected call(

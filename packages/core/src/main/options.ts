@@ -89,8 +89,10 @@ const TLS_CHECKS: { readonly [Name in keyof Required<TlsOptions>]: (value: unkno
   key: isPem,
   passphrase: isText,
   servername: isText,
+  verifyName: (value) => typeof value === 'boolean',
   rejectUnauthorized: (value) => typeof value === 'boolean',
   alpnProtocols: (value) => Array.isArray(value) && value.every(isText),
+  alpnRequired: (value) => typeof value === 'boolean',
   minVersion: (value) => value === 'TLSv1.2' || value === 'TLSv1.3',
   mode: (value) => value === 'direct' || value === 'negotiated',
 }

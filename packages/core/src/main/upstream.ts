@@ -8,7 +8,7 @@ import { AsyncResource } from 'node:async_hooks'
 import type { UpstreamConfiguration } from '../channel/messages.ts'
 import type { Cloneable } from '../plugin/cloneable.ts'
 import { AbortedError, DeadlineError, type IoKernelError, LocalError } from '../plugin/errors.ts'
-import type { UpstreamHandle, UpstreamState, WaitOptions } from '../plugin/protocol.ts'
+import type { Pollution, UpstreamHandle, UpstreamState, WaitOptions } from '../plugin/protocol.ts'
 import { shielded } from '../shared/shield.ts'
 import type { Attachment } from './attachment.ts'
 import { durationMs } from './durations.ts'
@@ -119,6 +119,10 @@ export class UpstreamEntry implements UpstreamHandle {
         if (!this.isListening) this.#sayListening(false)
       },
     }
+  }
+
+  onPolluted(_listener: (pollution: Pollution) => void): Disposable {
+    throw new LocalError('UNBUILT', 'pollution is being built')
   }
 
   close(options: { readonly deadlineMs?: number } = {}): Promise<void> {

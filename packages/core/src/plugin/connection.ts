@@ -32,9 +32,12 @@ export interface Place {
   readonly side: 'client' | 'server'
   /**
    * What the kernel wants it for. A `push` connection carries interests and nothing else; a `monitor` carries probes;
-   * a `session` is lent to one caller at a time.
+   * a `session` is lent to one caller at a time. A `cancel` connection lives for its handshake alone, which asks the
+   * peer to give up what runs on another one.
    */
-  readonly purpose: 'lane' | 'session' | 'push' | 'monitor'
+  readonly purpose: 'lane' | 'session' | 'push' | 'monitor' | 'cancel'
+  /** For purpose `cancel`: what `Connection.cancel` of the other connection returned. */
+  readonly cancels?: Cloneable
   readonly endpoint: Endpoint
   /** True when TLS is established before the handshake begins. */
   readonly encrypted: boolean
@@ -61,7 +64,10 @@ export const FrameFlag = {
   Part: 16,
   /** A request from the other side. */
   Request: 32,
-  /** The caller left state behind (an open transaction): reset before anyone else uses the connection. */
+  /**
+   * The caller left state behind (an open transaction, a changed parameter): a session is reset before anyone else uses
+   * it; a lane is drained, dropped and reported.
+   */
   Dirty: 64,
   /** From here on the bytes are not ours (101, CONNECT). */
   Upgrade: 128,
@@ -99,6 +105,11 @@ export type Verdict =
    * other gets the error, because a script of the peer's may have made it up.
    */
   | 'not-executed'
+  /**
+   * What the connection had prepared for this call is out of date, and the peer has undone or not begun the call: it is
+   * sent again, once, whatever it is. On a session the caller gets the error.
+   */
+  | 'stale'
 
 /** What a push is to the interests of this upstream. */
 export interface PushRoute {
@@ -138,10 +149,24 @@ export interface Connection {
   /** Which interest a push belongs to. Absent: pushes are dropped. */
   route?(bytes: Buffer, start: number, end: number): PushRoute
   /**
-   * Is the peer there, and what is it? Runs on the monitor connection; its result is for roles, and not looked at yet.
+   * Is the peer there, and still what the target asks for? Runs on the monitor connection. Throws `RoleError` when the
+   * peer has become something else: lanes go to another address, if there is one.
    */
   probe?(): Script<Cloneable>
-  /** Makes a session as good as new. Throwing means the connection is closed instead. */
+  /**
+   * Makes a connection as good as new: after a session, and after a call that may leave state behind. Throwing means
+   * that the connection is closed instead.
+   */
   reset?(): Script<void>
+  /**
+   * Looks on an idle lane for state that some call left behind. Names what it found (never a value), or returns
+   * `undefined`.
+   */
+  audit?(): Script<string | undefined>
+  /**
+   * What a connection of purpose `cancel` needs to know to stop what runs on this one. Asked only where the call has
+   * the connection to itself. Absent: a call that is given up costs its connection.
+   */
+  cancel?(): Cloneable
   classify?(bytes: Buffer, start: number, end: number): Verdict
 }

@@ -13,6 +13,8 @@ export interface Endpoint {
   /** An IP address, or the path of a unix socket where `port` is 0. */
   readonly host: string
   readonly port: number
+  /** The host name it was found under: what certificates are checked against. Absent: the target's first. */
+  readonly name?: string
   /** Share of the traffic, relative to its siblings. Default 1. */
   readonly weight?: number
   readonly zone?: string

@@ -98,6 +98,17 @@ export class RefusedError extends RemoteError {
   }
 }
 
+/**
+ * The peer is not what the target asks for (a replica where writes go). Thrown by a handshake or a probe: another
+ * address is tried, and callers wait meanwhile.
+ */
+export class RoleError extends RemoteError {
+  constructor(message: string, details: ErrorDetails = {}) {
+    super('ROLE', message, { sent: 'no', ...details })
+    this.name = 'RoleError'
+  }
+}
+
 /** The deadline passed. `waitCause` says where the time went. */
 export class DeadlineError extends IoKernelError {
   readonly waitCause: TimeoutCause

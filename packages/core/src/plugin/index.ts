@@ -19,6 +19,7 @@ export {
   RefusedError,
   RemoteError,
   RemoteProtocolError,
+  RoleError,
 } from './errors.ts'
 export type {
   CallOptions,
@@ -29,8 +30,12 @@ export type {
   Link,
   NameTarget,
   Operation,
+  Pollution,
+  Priority,
   Protocol,
   ReplyBytes,
+  ReplyPiece,
+  ReplyStream,
   Resolved,
   SessionLink,
   Supports,

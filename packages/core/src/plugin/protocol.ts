@@ -20,6 +20,8 @@ export interface Protocol<Target, Io extends Cloneable, App, Client> {
   /** Always `new URL('./io.js', import.meta.url)`: only the package itself knows where its I/O half lies. */
   readonly io: URL
   readonly supports: Supports
+  /** Options of `connect()` whose defaults differ here, by name: what servers of this kind bear. The user's win. */
+  readonly limits?: { readonly [option: string]: number }
   /** Parses URL, object, environment and defaults. Throws `LocalError` for what it does not understand. */
   resolve(target: string | Target): Resolved<Io, App>
   client(link: Link, app: App): Client
@@ -30,7 +32,8 @@ export interface Supports {
   readonly replies: 'in-order' | 'correlated'
   /**
    * `one`: a single command lane per endpoint, because callers rely on the order of calls they do not await.
-   * `elastic`: lanes open and close with the work. `pool`: one call at a time on each connection.
+   * `elastic`: lanes open and close with the work, and calls known to be quick reads share them. `pool`: one call at a
+   * time on each connection.
    */
   readonly lanes: 'one' | 'elastic' | 'pool'
   readonly push: boolean
@@ -75,7 +78,11 @@ export interface TlsOptions {
   readonly servername?: string
   /** Default true. */
   readonly rejectUnauthorized?: boolean
+  /** Whether the certificate must be for the name as well. Default true; false checks the chain alone. */
+  readonly verifyName?: boolean
   readonly alpnProtocols?: readonly string[]
+  /** The peer must choose one of `alpnProtocols`, or the connection ends. Default false. */
+  readonly alpnRequired?: boolean
   /** Default: Node's, TLS 1.2. */
   readonly minVersion?: 'TLSv1.2' | 'TLSv1.3'
   /** `negotiated`: the handshake script asks for it by `upgradeTls()`. Default `direct`. */
@@ -91,10 +98,22 @@ export interface Operation<Args, Reply> {
   readonly on: 'lane' | 'session'
   /** May the kernel send it again when it cannot know whether the first one was executed? */
   readonly idempotent: boolean
+  /**
+   * `written`: nothing answers it; the call settles when the operating system has taken its bytes, and `decode` is given
+   * none. Only on a session. Default `reply`.
+   */
+  readonly answer?: 'reply' | 'written'
+  /** May leave state behind that others must not see: the connection is reset before anyone else uses it. */
+  readonly taints?: boolean
   /** Default deadline of this operation; 0 for none. Absent: `callDeadlineMs` of the upstream. */
   readonly deadlineMs?: number
   /** Writes the request. The hint reaches `FrameSink.hint` and `Connection.submit`; 0 where there is nothing to say. */
   encode(out: ByteWriter, args: Args): number
+  /**
+   * Calls with the same number (a hash of the statement, 32 bits) take about as long: elastic lanes learn by it which
+   * calls may share one. Absent, or 0: nothing is known, and the call has its lane to itself.
+   */
+  fingerprint?(args: Args): number
   /** `facts` are those of the connection the reply came over. Throw the server's error. Copy what is kept. */
   decode(reply: ReplyBytes, args: Args, facts: Cloneable): Reply
 }
@@ -112,9 +131,16 @@ export interface CallOptions {
   readonly deadlineMs?: number
   /** Overrides the operation's. */
   readonly idempotent?: boolean
+  /**
+   * While calls wait, those of higher priority get more of the turns (16 to 4 to 1); none is starved. Ignored where
+   * callers rely on the order of their calls (`lanes: 'one'`). Default `normal`.
+   */
+  readonly priority?: Priority
   /** Called once when the call settles, before its promise does. */
   readonly onTiming?: (timing: CallTiming) => void
 }
+
+export type Priority = 'high' | 'normal' | 'low'
 
 /** Where the time of one call went, in milliseconds. */
 export interface CallTiming {
@@ -133,12 +159,31 @@ export interface Link {
   readonly upstream: UpstreamHandle
   request<Args, Reply>(operation: Operation<Args, Reply>, args: Args, options?: CallOptions): Promise<Reply>
   /**
+   * A reply that is read as it arrives, on a connection of its own (on a session: on the session's). The reader sets the
+   * pace: what it has not taken is bounded by `streamBytesMax`, and beyond that the peer waits. `deadlineMs` is how long
+   * the peer may keep a reader waiting; `operation.decode` is not called.
+   */
+  stream<Args>(operation: Operation<Args, unknown>, args: Args, options?: CallOptions): ReplyStream
+  /**
    * Pushes for a key (channel, LISTEN name), kept across reconnects. Resolves when the peer has registered the key;
    * rejects, and gives the interest up, when that has not happened by the deadline (default: `callDeadlineMs`).
    */
   interest(key: string, on: InterestHandler, options?: WaitOptions): Promise<Interest>
   /** A connection lent to one caller until it is closed. */
   session(options?: CallOptions): Promise<SessionLink>
+}
+
+/** The reply's bytes, in order, cut anywhere. Iterate once; leaving the loop early gives the rest up. */
+export interface ReplyStream extends AsyncIterable<ReplyPiece>, AsyncDisposable {
+  /** Gives up what has not been read. Idempotent. */
+  close(): Promise<void>
+}
+
+export interface ReplyPiece {
+  /** The reader's own. */
+  readonly bytes: Buffer
+  /** Of the connection it came over. */
+  readonly facts: Cloneable
 }
 
 export interface WaitOptions {
@@ -181,6 +226,13 @@ export interface UpstreamState {
   readonly reason: string | undefined
 }
 
+/** A lane that was dropped, so that nobody sees what some call left on it. */
+export interface Pollution {
+  readonly endpoint: string
+  /** What was found, by name: `settings: search_path`, `an open transaction`. Never a value. */
+  readonly found: string
+}
+
 export interface UpstreamHandle {
   readonly authority: string
   readonly state: UpstreamState
@@ -188,6 +240,8 @@ export interface UpstreamHandle {
   ready(options?: WaitOptions): Promise<void>
   /** Calls `listener` at each change, with the AsyncLocalStorage context of this call. */
   onState(listener: (state: UpstreamState) => void): Disposable
+  /** Calls `listener` when a shared connection was dropped because a call had left state behind on it. */
+  onPolluted(listener: (pollution: Pollution) => void): Disposable
   /** Lets what is in flight finish, then closes this client's use of the upstream. */
   close(options?: { readonly deadlineMs?: number }): Promise<void>
 }

@@ -36,7 +36,10 @@ export function* read(length: number): Script<Uint8Array> {
   return yield { do: 'read', length }
 }
 
-/** Upgrades to TLS. Returns the peer's certificate (DER), for channel binding; empty when the session was resumed. */
+/**
+ * Upgrades to TLS, unless the connection is encrypted already. Returns the peer's certificate (DER), for channel
+ * binding; empty when there is none.
+ */
 export function* upgradeTls(): Script<Uint8Array> {
   return yield { do: 'tls' }
 }
