@@ -1,5 +1,7 @@
 /**
  * Real servers for tests, benchmarks and the gateway. Whatever ends the process that started them, they end too.
  */
+export { type PostgresOptions, type PostgresServer, type PostgresTls, startPostgres } from './postgres.ts'
+export type { PostgresUser } from './postgres-configuration.ts'
 export { type RedisOptions, type RedisServer, type RedisTls, startRedis } from './redis.ts'
 export { ServerUnavailableError, type Surroundings, thisMachine } from './surroundings.ts'

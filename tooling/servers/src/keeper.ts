@@ -57,6 +57,10 @@ async function carryOut(request: KeeperRequest, lodger: Lodger): Promise<void> {
       return report({ did: 'open', lodging: request.lodging, folder: lodger.folder })
     case 'launch':
       return launch(request.lodging, lodger, request.launch)
+    case 'kill':
+      lodger.running?.child.kill(request.signal)
+      await lodger.running?.exited
+      return report({ did: 'kill', lodging: request.lodging })
     case 'close':
       await end(lodger)
       lodgers.delete(request.lodging)
@@ -66,8 +70,15 @@ async function carryOut(request: KeeperRequest, lodger: Lodger): Promise<void> {
 
 async function launch(lodging: number, lodger: Lodger, program: Launch): Promise<void> {
   const log = openSync(join(lodger.folder, 'output.log'), 'a')
-  const child = spawn(program.command, program.args, { cwd: lodger.folder, stdio: ['ignore', log, log] })
+  const input = program.input === undefined ? undefined : openSync(program.input, 'r')
+  const child = spawn(program.command, program.args, {
+    cwd: lodger.folder,
+    stdio: [input ?? 'ignore', log, log],
+    ...program.account,
+    ...(program.environment && { env: program.environment }),
+  })
   closeSync(log)
+  if (input !== undefined) closeSync(input)
   await once(child, 'spawn')
   const exited = once(child, 'exit').then(([code, signal]) => report({ did: 'exit', lodging, code, signal }))
   lodger.running = { child, launch: program, exited }
@@ -77,17 +88,31 @@ async function launch(lodging: number, lodger: Lodger, program: Launch): Promise
 async function end(lodger: Lodger): Promise<void> {
   if (lodger.running) {
     const { child, launch: program, exited } = lodger.running
-    child.kill('SIGTERM')
-    // A program stopped by SIGSTOP would not see the SIGTERM before the grace is over.
-    child.kill('SIGCONT')
-    const impatience = setTimeout(() => child.kill('SIGKILL'), program.graceMs)
+    for (const { signal, graceMs } of program.ending) {
+      child.kill(signal)
+      // A program stopped by SIGSTOP would not see the signal before the grace is over.
+      child.kill('SIGCONT')
+      if (await within(graceMs, exited)) break
+    }
+    child.kill('SIGKILL')
     await exited
-    clearTimeout(impatience)
     if (program.farewell) {
       await once(spawn(program.farewell.command, program.farewell.args, { stdio: 'ignore' }), 'close').catch(() => {})
     }
   }
-  if (lodger.folder !== '') await rm(lodger.folder, { recursive: true, force: true })
+  // What a killed program had started may write for a moment longer; `rm` meets that as a folder that is not empty.
+  if (lodger.folder !== '') await rm(lodger.folder, { recursive: true, force: true, maxRetries: 5 })
+}
+
+/** False if the time is over first. */
+async function within(graceMs: number, exited: Promise<void>): Promise<boolean> {
+  let impatience: NodeJS.Timeout | undefined
+  const tooLong = new Promise<boolean>((resolve) => {
+    impatience = setTimeout(resolve, graceMs, false)
+  })
+  const ended = await Promise.race([exited.then(() => true), tooLong])
+  clearTimeout(impatience)
+  return ended
 }
 
 function leave(): void {

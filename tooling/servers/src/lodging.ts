@@ -11,6 +11,7 @@ import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import type { KeeperReport, KeeperRequest, Launch } from './messages.ts'
 
+/** Both null if the keeper itself ended: nobody can tell any more. */
 export interface ProgramExit {
   readonly code: number | null
   readonly signal: string | null
@@ -18,6 +19,7 @@ export interface ProgramExit {
 
 export interface RunningProgram {
   readonly pid: number
+  /** Waiting for it does not keep this process alive. */
   readonly exited: Promise<ProgramExit>
 }
 
@@ -25,6 +27,10 @@ export interface Lodging {
   readonly folder: string
   /** Starts the program. A second one may follow when the first has exited. */
   launch(launch: Launch): Promise<RunningProgram>
+  /** Runs a program that ends by itself. */
+  run(launch: Launch): Promise<ProgramExit>
+  /** Sends the program this signal, which it must die of, and waits for its end. The folder stays. */
+  kill(signal: NodeJS.Signals): Promise<void>
   /** Stops the program and removes the folder. Closing twice is the same as closing once. */
   close(): Promise<void>
 }
@@ -35,15 +41,27 @@ export async function openLodging(name: string): Promise<Lodging> {
   const lodging = own.nextLodging++
   const opened = await own.ask({ do: 'open', lodging, name }, 'open')
   let closed: Promise<void> | undefined
+  let killed: Promise<unknown> = Promise.resolve()
+  const launch = async (program: Launch): Promise<RunningProgram> => {
+    const exited = new Promise<ProgramExit>((resolve) => own.exits.set(lodging, resolve))
+    const { pid } = await own.ask({ do: 'launch', lodging, launch: program }, 'launch')
+    return { pid, exited }
+  }
   return {
     folder: opened.folder,
-    async launch(launch) {
-      const exited = new Promise<ProgramExit>((resolve) => own.exits.set(lodging, resolve))
-      const { pid } = await own.ask({ do: 'launch', lodging, launch }, 'launch')
-      return { pid, exited }
+    launch,
+    async run(program) {
+      const { exited } = await launch(program)
+      return own.hold(exited)
+    },
+    async kill(signal) {
+      // One request of a lodging at a time. A closed one has nothing left to kill.
+      if (closed) return closed
+      killed = killed.then(() => own.ask({ do: 'kill', lodging, signal }, 'kill'))
+      await killed
     },
     close() {
-      closed ??= own.ask({ do: 'close', lodging }, 'close').then(() => {})
+      closed ??= killed.then(() => own.ask({ do: 'close', lodging }, 'close')).then(() => {})
       return closed
     },
   }
@@ -54,7 +72,9 @@ type Report<Did extends KeeperReport['did']> = Extract<KeeperReport, { did: Did 
 interface Keeper {
   nextLodging: number
   readonly exits: Map<number, (exit: ProgramExit) => void>
-  ask<Did extends 'open' | 'launch' | 'close'>(request: KeeperRequest, did: Did): Promise<Report<Did>>
+  /** Keeps this process alive until the promise is settled. */
+  hold<Value>(promise: Promise<Value>): Promise<Value>
+  ask<Did extends 'open' | 'launch' | 'kill' | 'close'>(request: KeeperRequest, did: Did): Promise<Report<Did>>
 }
 
 interface Waiting {
@@ -70,10 +90,12 @@ function startKeeper(): Keeper {
   const child = spawn(process.execPath, [keeperProgram()], { stdio: ['pipe', 'pipe', 'inherit'], detached: true })
   const exits = new Map<number, (exit: ProgramExit) => void>()
   const waiting = new Map<number, Waiting>()
+  let held = 0
+  const holdIfNeeded = (): void => holdOpen(child, waiting.size + held > 0)
   const settle = (lodging: number, action: (waiter: Waiting) => void): void => {
     const waiter = waiting.get(lodging)
     waiting.delete(lodging)
-    holdOpen(child, waiting.size > 0)
+    holdIfNeeded()
     if (waiter) action(waiter)
   }
   createInterface({ input: child.stdout as NodeJS.ReadableStream }).on('line', (line) => {
@@ -86,6 +108,7 @@ function startKeeper(): Keeper {
   })
   child.once('exit', () => {
     keeper = undefined
+    for (const resolve of exits.values()) resolve({ code: null, signal: null })
     for (const lodging of [...waiting.keys()]) {
       settle(lodging, (waiter) => waiter.reject(new Error('the keeper of the servers ended unexpectedly')))
     }
@@ -93,10 +116,18 @@ function startKeeper(): Keeper {
   return {
     nextLodging: 1,
     exits,
+    hold(promise) {
+      held++
+      holdIfNeeded()
+      return promise.finally(() => {
+        held--
+        holdIfNeeded()
+      })
+    },
     ask(request, did) {
       return new Promise((resolve, reject) => {
         waiting.set(request.lodging, { did, resolve: resolve as Waiting['resolve'], reject })
-        holdOpen(child, true)
+        holdIfNeeded()
         child.stdin?.write(`${JSON.stringify(request)}\n`)
       })
     },

@@ -161,7 +161,7 @@ async function majorVersion(program: FoundProgram): Promise<number> {
 
 function launchOf(program: FoundProgram, folder: string, configuration: string, port: number): Launch {
   if (program.source !== 'container') {
-    return { command: program.path, args: [configuration], graceMs: STOP_GRACE_MS }
+    return { command: program.path, args: [configuration], ending: ENDING }
   }
   const name = `iokernel-redis-${process.pid}-${port}`
   const user = process.getuid ? ['--user', `${process.getuid()}:${process.getgid?.()}`] : []
@@ -169,7 +169,7 @@ function launchOf(program: FoundProgram, folder: string, configuration: string, 
   return {
     command: 'docker',
     args: ['run', '--rm', '--name', name, ...user, ...place, program.image, 'redis-server', configuration],
-    graceMs: STOP_GRACE_MS,
+    ending: ENDING,
     farewell: { command: 'docker', args: ['rm', '--force', name] },
   }
 }
@@ -237,7 +237,7 @@ const REDIS = {
 } as const satisfies ProgramNeed
 
 /** Redis ends within milliseconds of a SIGTERM unless a script runs. */
-const STOP_GRACE_MS = 2_000
+const ENDING = [{ signal: 'SIGTERM', graceMs: 2_000 }] as const
 /** Redis answers 20 to 40 ms after its start here; a container's first start may have to fetch the image. */
 const READY_TIMEOUT_MS = 30_000
 const READY_INTERVAL_MS = 10

@@ -5,7 +5,7 @@
  * way to a binary has failed and the process may install. A failure is a sentence that says what to do.
  */
 import { execFile, spawnSync } from 'node:child_process'
-import { accessSync, constants } from 'node:fs'
+import { accessSync, constants, readdirSync } from 'node:fs'
 import { delimiter, join } from 'node:path'
 import { promisify } from 'node:util'
 
@@ -18,7 +18,7 @@ export interface Surroundings {
 
 export interface ProgramNeed {
   readonly name: string
-  /** Where packages put the program when not on the PATH. */
+  /** Where packages put the program when not on the PATH. One `*` stands for a version; the newest is the first. */
   readonly folders: readonly string[]
   readonly debianPackages: readonly string[]
   readonly containerImage?: string
@@ -64,8 +64,20 @@ function onMachine(need: ProgramNeed, surroundings: Surroundings): string | unde
   const folders = [...(surroundings.environment['PATH'] ?? '').split(delimiter), ...need.folders]
   return folders
     .filter((folder) => folder !== '')
+    .flatMap(allVersions)
     .map((folder) => join(folder, need.name))
     .find(isExecutable)
+}
+
+function allVersions(folder: string): readonly string[] {
+  const [before, after] = folder.split('*')
+  if (before === undefined || after === undefined) return [folder]
+  try {
+    const newestFirst = readdirSync(before).sort((a, b) => Number.parseFloat(b) - Number.parseFloat(a))
+    return newestFirst.map((version) => `${before}${version}${after}`)
+  } catch {
+    return []
+  }
 }
 
 function isExecutable(path: string): boolean {
@@ -75,6 +87,21 @@ function isExecutable(path: string): boolean {
   } catch {
     return false
   }
+}
+
+export interface Account {
+  readonly uid: number
+  readonly gid: number
+}
+
+/** The first of these system accounts that exists. Undefined where we are not root: a program runs as who we are. */
+export function accountForRoot(names: readonly string[]): Account | undefined {
+  if (process.getuid?.() !== 0) return undefined
+  for (const name of names) {
+    const [uid, gid] = ['-u', '-g'].map((which) => spawnSync('id', [which, name], { encoding: 'utf8' }))
+    if (uid?.status === 0 && gid?.status === 0) return { uid: Number(uid.stdout), gid: Number(gid.stdout) }
+  }
+  throw new ServerUnavailableError(`a server that refuses to run as root needs one of the accounts ${names.join(', ')}`)
 }
 
 async function fromDebian(

@@ -1,0 +1,65 @@
+/**
+ * Where a PostgreSQL comes from, and as whom it runs.
+ *
+ * PostgreSQL refuses to be root. Where we are, it runs as the system's own account for it or as `nobody`; the
+ * folders it needs are given to that account.
+ */
+import { execFile } from 'node:child_process'
+import { existsSync } from 'node:fs'
+import { realpath } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
+import { promisify } from 'node:util'
+import {
+  type Account,
+  accountForRoot,
+  findProgram,
+  type ProgramNeed,
+  ServerUnavailableError,
+  type Surroundings,
+} from './surroundings.ts'
+
+export interface PostgresProgram {
+  readonly source: 'machine' | 'debian' | 'npm'
+  /** As the program itself says it: `15.20`. */
+  readonly version: string
+  readonly account: Account | undefined
+  /** The path of one of the programs beside `postgres`. */
+  path(name: 'postgres' | 'initdb' | 'pg_ctl' | 'pg_basebackup'): string
+}
+
+export async function findPostgres(surroundings: Surroundings): Promise<PostgresProgram> {
+  const found = await findProgram(POSTGRES, surroundings)
+  if (found.source === 'container') throw new ServerUnavailableError('PostgreSQL is not run in a container here')
+  // Only where the file itself lies are the others beside it.
+  const folder = dirname(await realpath(found.path))
+  return programIn(folder, found.source, accountForRoot(ACCOUNTS))
+}
+
+async function programIn(
+  folder: string,
+  source: PostgresProgram['source'],
+  account: Account | undefined,
+): Promise<PostgresProgram> {
+  const { stdout } = await promisify(execFile)(join(folder, 'postgres'), ['--version'])
+  return {
+    source,
+    version: /\) (\S+)/.exec(stdout)?.[1] ?? 'unknown',
+    account,
+    path(name) {
+      const path = join(folder, name)
+      if (!existsSync(path)) throw new ServerUnavailableError(`there is no ${name} in ${folder}`)
+      return path
+    },
+  }
+}
+
+export const POSTGRES_URL_VARIABLE = 'IOKERNEL_POSTGRES_URL'
+
+const POSTGRES = {
+  name: 'postgres',
+  folders: ['/usr/lib/postgresql/*/bin'],
+  debianPackages: ['postgresql'],
+  urlVariable: POSTGRES_URL_VARIABLE,
+} as const satisfies ProgramNeed
+
+const ACCOUNTS = ['postgres', 'nobody']
