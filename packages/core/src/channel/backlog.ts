@@ -5,8 +5,15 @@
  * longer messages were cut into pieces before. The owner bounds `bytes`.
  */
 
-import { TIME, WORD_A, WORD_B, WORD_C, WORD_CALL, WORD_KIND } from './records.ts'
+import { TIME, WORD_A, WORD_B, WORD_C, WORD_CALL, WORD_D, WORD_E, WORD_KIND } from './records.ts'
 import { HEADER_BYTES, type RingProducer } from './ring.ts'
+
+/** What the scheduler is told of a call. */
+export interface CallSort {
+  readonly fingerprint: number
+  /** Index into `PRIORITIES`. */
+  readonly priority: number
+}
 
 export interface BacklogRecord {
   readonly kind: number
@@ -16,6 +23,8 @@ export interface BacklogRecord {
   b: number
   readonly c: number
   readonly time: number
+  /** Of a request, in the place of the time. */
+  readonly sort?: CallSort
   /** The owner's own memory: it is written later. */
   readonly payload: Uint8Array
   /** Set by `drop`: it is passed over. */
@@ -104,7 +113,12 @@ export class Backlog {
     out.words[at + WORD_A] = record.a
     out.words[at + WORD_B] = record.b
     out.words[at + WORD_C] = record.c
-    out.times[(offset >> 3) + TIME] = record.time
+    if (record.sort === undefined) {
+      out.times[(offset >> 3) + TIME] = record.time
+    } else {
+      out.words[at + WORD_D] = record.sort.fingerprint
+      out.words[at + WORD_E] = record.sort.priority
+    }
     out.bytes.set(record.payload, offset + HEADER_BYTES)
     out.commit(length)
     this.#hooks.published(record)

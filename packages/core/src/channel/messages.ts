@@ -7,7 +7,7 @@
 import { deserialize, serialize } from 'node:v8'
 import type { Cloneable } from '../plugin/cloneable.ts'
 import type { ErrorDescription } from '../plugin/errors.ts'
-import type { GapReason, NameTarget, TlsOptions, UpstreamState } from '../plugin/protocol.ts'
+import type { GapReason, NameTarget, Pollution, TlsOptions, UpstreamState } from '../plugin/protocol.ts'
 import type { UpstreamLimits, WhenDown } from '../shared/limits.ts'
 
 /** What the I/O thread needs to know of an upstream. */
@@ -30,7 +30,12 @@ export interface UpstreamConfiguration {
 export type ControlMessage =
   | { readonly type: 'connect'; readonly target: number; readonly upstream: UpstreamConfiguration }
   | { readonly type: 'disconnect'; readonly target: number; readonly deadlineMs: number }
-  | { readonly type: 'listening'; readonly target: number; readonly listening: boolean }
+  | {
+      readonly type: 'listening'
+      readonly target: number
+      readonly to: 'state' | 'pollution'
+      readonly listening: boolean
+    }
   | {
       readonly type: 'credentials'
       readonly target: number
@@ -64,6 +69,7 @@ export type EventMessage =
       readonly refusal: ErrorDescription | undefined
     }
   | { readonly type: 'disconnected'; readonly target: number }
+  | { readonly type: 'polluted'; readonly target: number; readonly pollution: Pollution }
   | { readonly type: 'credentials-wanted'; readonly target: number }
   | { readonly type: 'session-ready'; readonly session: number }
   | { readonly type: 'session-failed'; readonly session: number; readonly error: ErrorDescription }

@@ -5,15 +5,16 @@
  * objects are the only things that go over the port, which has no order with the rings. Control records carry
  * `v8.serialize`d plain data (`messages.ts`); calls and replies carry the protocol's own bytes.
  *
- *   kind      | target            | call    | a          | b            | c              | time
- *   ----------+-------------------+---------+------------+--------------+----------------+-------------------
- *   Request   | upstream, session | call id | hint       | deadline ms  | total bytes    | operation number
+ *   kind      | target            | call    | a          | b            | c              | time, or d and e
+ *   ----------+-------------------+---------+------------+--------------+----------------+----------------------
+ *   Request   | upstream, session | call id | hint       | deadline ms  | total bytes    | fingerprint, priority
  *   Piece     |                   | call id |            |              |                |
  *   Cancel    |                   | call id |            |              |                |
+ *   Credit    |                   | call id | bytes read |              |                |
  *   Control   |                   |         |            |              |                |
- *   ----------+-------------------+---------+------------+--------------+----------------+-------------------
+ *   ----------+-------------------+---------+------------+--------------+----------------+----------------------
  *   Reply     |                   | call id | facts      | queued µs    | upstream µs    | completed, ms
- *   ReplyPiece|                   | call id |            |              |                |
+ *   ReplyPiece|                   | call id | facts      |              |                |
  *   Failed    |                   | call id |            | queued µs    | upstream µs    |
  *   Released  |                   | call id |            |              |                |
  *   Push      |                   | interest| facts      |              |                |
@@ -21,7 +22,7 @@
  *
  * `Failed` with `CallFlag.Held` settles the call and keeps its slot: a tombstone stands in the connection's order until
  * `Released`. A `Request` whose total is larger than its payload goes on in `Piece`s; so does a `Push` with
- * `CallFlag.More`.
+ * `CallFlag.More`. A `ReplyPiece` with `CallFlag.Restart` takes back the pieces before it: the call was sent again.
  */
 
 /** Words of the header, as indexes into the Int32Array from the header's offset. */
@@ -31,26 +32,40 @@ export const WORD_CALL = 2
 export const WORD_A = 3
 export const WORD_B = 4
 export const WORD_C = 5
+/** Of a `Request`, in the place of the time. */
+export const WORD_D = 6
+export const WORD_E = 7
 /** Index into the Float64Array from the header's offset / 8. */
 export const TIME = 3
 
-export const Submission = { Request: 1, Piece: 2, Cancel: 3, Control: 4 } as const
+export const Submission = { Request: 1, Piece: 2, Cancel: 3, Control: 4, Credit: 5 } as const
 export const Completion = { Reply: 1, ReplyPiece: 2, Failed: 3, Released: 4, Push: 5, Event: 6 } as const
 
-/** Flags of a record, in the second byte of WORD_KIND. */
+/** Flags of a record, in the second byte of WORD_KIND. The same bit means one thing in a request and another in a reply. */
 export const CallFlag = {
   /** The target is a session and not an upstream. */
   Session: 1,
   /** The call takes a connection to itself (`Operation.on === 'session'`). */
   Exclusive: 2,
   Idempotent: 4,
-  /** Of `Failed`: the slot is not free yet. */
-  Held: 8,
-  /** Of `Push`: the frame goes on in the next record of this interest. */
-  More: 16,
+  /** It may leave state behind: the connection is reset after it. */
+  Taints: 8,
+  /** The reply is read as it arrives, against credit. */
+  Stream: 16,
   /** The operation only reads. */
   Read: 32,
+  /** Nothing answers it: it is settled when its bytes have left. */
+  Silent: 64,
+  /** Of `Failed`: the slot is not free yet. */
+  Held: 8,
+  /** Of `ReplyPiece`: what came before it is void. */
+  Restart: 8,
+  /** Of `Push`: the frame goes on in the next record of this interest. */
+  More: 16,
 } as const
+
+/** Priorities as they cross; the order is that of `FairQueue`. */
+export const PRIORITIES = ['high', 'normal', 'low'] as const
 
 export function packKind(kind: number, flags: number, target: number): number {
   return kind | (flags << 8) | (target << 16)

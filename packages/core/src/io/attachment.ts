@@ -3,7 +3,8 @@
  *
  * Rules:
  * 1. A full completion ring is back-pressure for this thread alone: answers wait in the backlog, and while they do, no
- *    more of its submissions are taken (writing stops before reading does). Connections are never paused.
+ *    more of its submissions are taken (writing stops before reading does). No connection is paused for it; only a
+ *    streamed reply, which has its connection to itself, waits for its reader.
  * 2. Past `overflowBytesMax` a reply is not kept: the caller is told (`OVERFLOW`), and a push leaves a gap.
  * 3. A drain gives the event loop back after `drainMsMax`.
  */
@@ -24,6 +25,8 @@ import {
   WORD_B,
   WORD_C,
   WORD_CALL,
+  WORD_D,
+  WORD_E,
   WORD_KIND,
   WORD_LENGTH,
 } from '../channel/records.ts'
@@ -49,6 +52,8 @@ export interface AttachmentHost {
   /** A call is complete and wants a connection. */
   onCall(attachment: Attachment, call: Call, deadlineMs: number, nowMs: number): void
   onCancel(call: Call): void
+  /** The reader of a streamed reply has taken so many bytes. */
+  onCredit(call: Call, bytes: number): void
   /** The application's submissions were left in the ring and may be taken again. */
   drainLater(attachment: Attachment): void
 }
@@ -153,9 +158,22 @@ export class Attachment {
   }
 
   /** A piece of a reply with more to come. False when the budget is used up and the piece was dropped. */
-  piece(call: Call, bytes: Buffer, start: number, end: number): boolean {
+  piece(call: Call, factsId: number, bytes: Buffer, start: number, end: number): boolean {
     const kind = packKind(Completion.ReplyPiece, 0, 0)
-    return this.#pieces(kind, kind, call.id, 0, bytes, start, end)
+    return this.#pieces(kind, kind, call.id, factsId, bytes, start, end)
+  }
+
+  /** The pieces passed on so far are void: the call is sent again. */
+  restart(call: Call): void {
+    this.#enqueue({
+      kind: packKind(Completion.ReplyPiece, CallFlag.Restart, 0),
+      call: call.id,
+      a: 0,
+      b: 0,
+      c: 0,
+      time: 0,
+      payload: EMPTY,
+    })
   }
 
   failed(call: Call, error: ErrorDescription, held: boolean, nowMs: number): void {
@@ -224,6 +242,12 @@ export class Attachment {
         if (call !== undefined && call.id === words[at + WORD_CALL]) this.#host.onCancel(call)
         return
       }
+      case Submission.Credit: {
+        const call = this.#calls[slotOf(words[at + WORD_CALL] as number)]
+        if (call !== undefined && call.id === words[at + WORD_CALL])
+          this.#host.onCredit(call, words[at + WORD_A] as number)
+        return
+      }
       case Submission.Control:
         this.#controlMissing = words[at + WORD_C] as number
         return this.#control(offset, at)
@@ -242,6 +266,8 @@ export class Attachment {
     call.arrivedAtMs = this.#nowMs
     call.deadlineAtMs = words[at + WORD_B] as number
     call.target = targetOf(kind)
+    call.fingerprint = words[at + WORD_D] as number
+    call.priority = words[at + WORD_E] as number
     const chunk = this.#host.store.take(total)
     call.chunk = chunk
     call.offset = chunk.used

@@ -7,6 +7,7 @@
  */
 import type { Client } from './client.ts'
 import type { Chunk } from './request-store.ts'
+import type { ServiceTime } from './service-times.ts'
 
 export const CallState = {
   Free: 0,
@@ -21,6 +22,12 @@ export const CallState = {
 } as const
 export type CallStateNumber = (typeof CallState)[keyof typeof CallState]
 
+/** A connection whose reading follows its reader. */
+export interface StreamSource {
+  readonly isPaused: boolean
+  resume(): void
+}
+
 export class Call {
   client: Client | undefined
   /** (slot, generation) of the application thread. */
@@ -28,6 +35,12 @@ export class Call {
   state: CallStateNumber = CallState.Free
   flags = 0
   hint = 0
+  /** Of the statement, for what is learned about it; 0 when nothing can be. */
+  fingerprint = 0
+  /** Index into `PRIORITIES`. */
+  priority = 1
+  /** What is known of calls like this one, once a scheduler has looked it up. */
+  service: ServiceTime | undefined
   /** Upstream or session it is meant for, as the application numbers them. */
   target = 0
   chunk: Chunk | undefined
@@ -43,7 +56,17 @@ export class Call {
   deadlineAtMs = 0.5
   /** Bytes of the reply passed on so far: more than 0 means the reply has begun. */
   replyBytes = 0
-  /** Times it was sent again. */
+  /** Of a streamed reply: bytes passed on that its reader has not taken. */
+  unread = 0
+  /** Of a streamed reply: the connection that waits for the reader, or would. */
+  source: StreamSource | undefined
+  /** Of a streamed reply: how long the peer may keep the reader waiting. */
+  patienceMs = 0
+  /** The reply so far is an error that makes it worth sending again. */
+  stale = false
+  /** It was sent again because preparations for it were out of date: that happens once. */
+  renewed = false
+  /** Times it was sent again for other reasons. */
   retries = 0
   previous: Call | undefined
   next: Call | undefined
@@ -90,6 +113,20 @@ export class CallList {
     this.count--
   }
 
+  /** Puts another call in the place of one. */
+  replace(call: Call, by: Call): void {
+    by.list = this
+    by.previous = call.previous
+    by.next = call.next
+    if (call.previous === undefined) this.first = by
+    else call.previous.next = by
+    if (call.next === undefined) this.last = by
+    else call.next.previous = by
+    call.previous = undefined
+    call.next = undefined
+    call.list = undefined
+  }
+
   shift(): Call | undefined {
     const call = this.first
     if (call !== undefined) this.remove(call)
@@ -115,6 +152,13 @@ export class CallPool {
     call.cancelled = false
     call.replyBytes = 0
     call.retries = 0
+    call.fingerprint = 0
+    call.priority = 1
+    call.service = undefined
+    call.unread = 0
+    call.source = undefined
+    call.stale = false
+    call.renewed = false
     if (this.#free.length < POOL_MAX) this.#free.push(call)
   }
 }

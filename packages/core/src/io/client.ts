@@ -12,6 +12,8 @@ export class Client {
   onIdle: (() => void) | undefined
   /** Somebody watches the upstream's state: no line on stderr is needed. */
   listening = false
+  /** Somebody is told of lanes that were dropped. */
+  listensToPollution = false
 
   constructor(attachment: Attachment, target: number, upstream: Upstream) {
     this.attachment = attachment

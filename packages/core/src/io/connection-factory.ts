@@ -50,7 +50,14 @@ export class ConnectionFactory {
     return [...this.#connections].some((connection) => connection.unsentBytes > 0)
   }
 
-  open(purpose: Purpose, endpoint: Endpoint, credentials: Cloneable, owner: ConnectionOwner): OpenedConnection {
+  /** `cancels`: for a connection of purpose `cancel`. */
+  open(
+    purpose: Purpose,
+    endpoint: Endpoint,
+    credentials: Cloneable,
+    owner: ConnectionOwner,
+    cancels?: Cloneable,
+  ): OpenedConnection {
     const { tls, limits, name, authority, io, correlated } = this.#configuration
     const { environment } = this.#services
     const protocol = newConnection(this.#protocol, io, {
@@ -59,10 +66,20 @@ export class ConnectionFactory {
       endpoint,
       encrypted: tls !== undefined && tls.mode !== 'negotiated',
       credentials,
+      ...(cancels === undefined ? {} : { cancels }),
       random: (length) => environment.random(length),
     })
     const id = this.#services.nextConnectionId()
-    const settings = { id, purpose, endpoint, host: hostOf(name.target), tls, authority, limits, protocol }
+    const settings = {
+      id,
+      purpose,
+      endpoint,
+      host: endpoint.name ?? hostOf(name.target),
+      tls,
+      authority,
+      limits,
+      protocol,
+    }
     const connection = new LiveConnection(settings, this.#introducing(owner), this.#services, correlated)
     this.#connections.add(connection)
     return { connection, protocol }
@@ -98,6 +115,9 @@ export class ConnectionFactory {
       onPush: (connection, bytes, start, end) => owner.onPush(connection, bytes, start, end),
       onStray: (connection, bytes, start, end, flags) => owner.onStray(connection, bytes, start, end, flags),
       onNotExecuted: (connection, call) => owner.onNotExecuted(connection, call),
+      onDirty: (connection) => owner.onDirty?.(connection),
+      ...(owner.onStale && { onStale: (connection, call) => owner.onStale?.(connection, call) }),
+      ...(owner.onAnswered && { onAnswered: (connection, call) => owner.onAnswered?.(connection, call) }),
     }
   }
 }

@@ -12,7 +12,7 @@ import type { LiveConnection } from './live-connection.ts'
 import type { RequestStore } from './request-store.ts'
 import type { Settlement } from './settlement.ts'
 
-export type Purpose = 'lane' | 'session' | 'push' | 'monitor'
+export type Purpose = 'lane' | 'session' | 'push' | 'monitor' | 'cancel'
 export type Phase = 'opening' | 'scripting' | 'ready' | 'draining' | 'closed'
 
 export interface ConnectionSettings {
@@ -41,6 +41,12 @@ export interface ConnectionOwner {
   onStray(connection: LiveConnection, bytes: Buffer, start: number, end: number, flags: number): void
   /** The peer says it did nothing for this call. True when the owner took it to send it again. */
   onNotExecuted(connection: LiveConnection, call: Call): boolean
+  /** A call whose preparations were out of date, to be sent once more. Absent: it is not, and the caller gets the error. */
+  onStale?(connection: LiveConnection, call: Call): void
+  /** Something can be learned: this call, still the oldest of its connection, is about to be answered. */
+  onAnswered?(connection: LiveConnection, call: Call): void
+  /** A reply showed that a call has left state behind. */
+  onDirty?(connection: LiveConnection): void
 }
 
 /** What every connection of the kernel shares. */
@@ -50,4 +56,6 @@ export interface ConnectionServices {
   readonly settlement: Settlement
   /** Registers for `flush` at the end of the turn. */
   flushLater(connection: LiveConnection): void
+  /** Sets a call's deadline anew: so long from now. */
+  rearm(call: Call, deadlineMs: number): void
 }

@@ -58,6 +58,19 @@ export class EndpointSet {
     return best?.endpoint
   }
 
+  /** Of the addresses that may be used now, the one that is found least often among `used`. */
+  leastUsed(nowMs: number, used: readonly string[]): Endpoint | undefined {
+    let best: Endpoint | undefined
+    let fewest = Number.POSITIVE_INFINITY
+    for (const { endpoint, retryAtMs } of this.#members) {
+      const count = used.filter((id) => id === endpoint.id).length
+      if (retryAtMs > nowMs || count >= fewest) continue
+      best = endpoint
+      fewest = count
+    }
+    return best
+  }
+
   /** When `pick` will have an answer again. Undefined when there is nobody to wait for. */
   nextTryMs(except: ReadonlySet<string>): number | undefined {
     const others = this.#members.filter(({ endpoint }) => !except.has(endpoint.id))

@@ -119,11 +119,24 @@ export class IoKernel implements AttachmentHost {
     call.client = client
     client.calls++
     if (call.cancelled) return this.settlement.fail(call, ABORTED_UNSENT, nowMs)
+    call.patienceMs = deadlineMs
     if (deadlineMs > 0) this.#arm(call, call.arrivedAtMs + deadlineMs)
     if (session === undefined) return client.upstream.submit(call, nowMs)
-    const connection = session.connection
-    if (connection?.phase === 'ready') return connection.submit(call, nowMs)
-    this.settlement.fail(call, SESSION_LOST, nowMs)
+    if (!client.upstream.sessions.submit(session, call, nowMs)) this.settlement.fail(call, SESSION_LOST, nowMs)
+  }
+
+  onCredit(call: Call, bytes: number): void {
+    call.unread -= bytes
+    const source = call.source
+    if (source?.isPaused !== true || call.client === undefined) return
+    if (call.unread > call.client.upstream.configuration.limits.streamBytesMax / 2) return
+    this.rearm(call, call.patienceMs)
+    source.resume()
+  }
+
+  rearm(call: Call, deadlineMs: number): void {
+    this.#wheel.remove(call)
+    if (deadlineMs > 0) this.#arm(call, this.nowMs() + deadlineMs)
   }
 
   onCancel(call: Call): void {
@@ -151,7 +164,9 @@ export class IoKernel implements AttachmentHost {
         return this.#disconnect(attachment, message.target, message.deadlineMs)
       case 'listening': {
         const client = attachment.client(message.target)
-        if (client !== undefined) client.listening = message.listening
+        if (client === undefined) return
+        if (message.to === 'state') client.listening = message.listening
+        else client.listensToPollution = message.listening
         return
       }
       case 'credentials':
@@ -335,7 +350,9 @@ export class IoKernel implements AttachmentHost {
     if (call.state !== CallState.Written) return
     const upstream = call.client?.upstream
     this.settlement.settleEarly(call, error, nowMs)
-    if ((call.flags & CallFlag.Exclusive) !== 0) upstream?.sessions.abandon(call)
+    // Nobody reads it any more: what is left of it is dropped as it comes.
+    call.source?.resume()
+    if ((call.flags & (CallFlag.Exclusive | CallFlag.Session)) !== 0) upstream?.sessions.abandon(call)
   }
 
   #refuse(attachment: Attachment, call: Call, nowMs: number): void {
@@ -403,6 +420,7 @@ function deadlineError(call: Call, lateMs: number): DeadlineError {
   const place = call.client === undefined ? {} : { upstream: call.client.upstream.configuration.authority }
   // The thread itself was kept from looking for as long as the call had: no verdict about the peer is possible.
   const busy = lateMs > totalMs
+  if (written && (call.flags & CallFlag.Stream) !== 0) return streamDeadlineError(call, place)
   if (!written) {
     const trouble = call.client?.upstream.trouble
     const why = trouble === undefined ? '' : ` (${trouble})`
@@ -417,6 +435,18 @@ function deadlineError(call: Call, lateMs: number): DeadlineError {
     `the deadline of ${Math.round(totalMs)} ms passed: ${Math.round(call.writtenAtMs - call.arrivedAtMs)} ms until ` +
       'written, then no complete reply; it may have been executed',
     busy ? 'kernel-busy' : 'upstream',
+    { sent: 'maybe', ...place },
+  )
+}
+
+function streamDeadlineError(call: Call, place: { upstream?: string }): DeadlineError {
+  const why =
+    call.source?.isPaused === true
+      ? 'its reader took nothing for too long (readerTimeoutMs)'
+      : `nothing of it came for ${call.patienceMs} ms (deadlineMs)`
+  return new DeadlineError(
+    `a streamed reply was given up: ${why}`,
+    call.source?.isPaused === true ? 'application-busy' : 'upstream',
     { sent: 'maybe', ...place },
   )
 }

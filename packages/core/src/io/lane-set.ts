@@ -7,6 +7,8 @@
  * 2. An address that fails waits (see `EndpointSet`) while the next one is tried at once; one that does not answer is
  *    not waited for alone: after `ATTEMPT_DELAY_MS` another is tried beside it, and the first to be ready wins.
  * 3. A back-off is ended by a handshake, never by a connect, and begins anew only after a lane that lived.
+ * 4. Elastic lanes gather at one address: what they share, and what role it has, is known of that one. Lanes of a pool
+ *    spread over all.
  */
 
 import type { Endpoint } from '../plugin/discovery.ts'
@@ -16,8 +18,9 @@ import type { Call } from './call.ts'
 import type { ConnectionOwner } from './connection-owner.ts'
 import { EndpointSet } from './endpoint-set.ts'
 import type { IoEnvironment, Timer } from './environment.ts'
+import { LaneCare, PLANNED_ENDS } from './lane-care.ts'
 import type { LiveConnection } from './live-connection.ts'
-import { Choice, type Scheduler } from './scheduler.ts'
+import type { Scheduler, Waiting } from './scheduler.ts'
 
 export interface LaneHost {
   readonly environment: IoEnvironment
@@ -38,6 +41,17 @@ export interface LaneHost {
   /** Lanes to these addresses are no longer wanted. */
   onAddressesGone(reason: IoKernelError): void
   onNotExecuted(call: Call): boolean
+  onStale(call: Call): void
+  /** Calls wait for a lane. */
+  hasWaiting(): boolean
+  /** Takes idempotent calls from behind the head of a lane that is late. */
+  rescue(lane: LiveConnection): void
+  /** A lane is dropped because of what a call left behind on it. */
+  onPolluted(lane: LiveConnection, found: string): void
+  /** Lanes go to all addresses, and not to one. */
+  readonly spreads: boolean
+  /** May one more lane be opened? */
+  mayOpenLane(): boolean
 }
 
 /** RFC 8305 section 5: the next address is tried when the one before has not answered for this long. */
@@ -46,6 +60,7 @@ const ATTEMPT_DELAY_MS = 250
 export class LaneSet implements ConnectionOwner {
   readonly endpoints: EndpointSet
   readonly #host: LaneHost
+  readonly #care: LaneCare
   #lanes: LiveConnection[] = []
   readonly #opening = new Set<LiveConnection>()
   /** Lanes that wait for credentials before they are opened. */
@@ -55,6 +70,17 @@ export class LaneSet implements ConnectionOwner {
 
   constructor(host: LaneHost) {
     this.#host = host
+    this.#care = new LaneCare({
+      environment: host.environment,
+      limits: host.limits,
+      scheduler: host.scheduler,
+      authority: host.authority,
+      lanes: () => this.#lanes,
+      hasWaiting: () => host.hasWaiting(),
+      onRoom: () => host.onRoom(),
+      rescue: (lane) => host.rescue(lane),
+      onPolluted: (lane, found) => host.onPolluted(lane, found),
+    })
     this.endpoints = new EndpointSet(host.limits.reconnectMinMs, host.limits.reconnectMaxMs)
   }
 
@@ -70,12 +96,42 @@ export class LaneSet implements ConnectionOwner {
     this.#retireStale()
   }
 
-  /** A lane for one more call, or undefined when it has to wait. Opens another lane where the scheduler asks for it. */
-  choose(): LiveConnection | undefined {
-    const choice = this.#host.scheduler.choose(this.#lanes, this.#opening.size + this.#asking)
-    if (choice >= 0) return this.#lanes[choice]
-    if (choice === Choice.Open) this.#openOne()
-    return undefined
+  /** Open, and on their way. */
+  get count(): number {
+    return this.#lanes.length + this.#opening.size + this.#asking
+  }
+
+  /** A lane for one more call, or undefined when it has to wait. */
+  choose(shares: boolean, nowMs: number, aloneWaiting: number): LiveConnection | undefined {
+    const choice = this.#host.scheduler.choose(shares, this.#lanes, nowMs, aloneWaiting)
+    return choice < 0 ? undefined : this.#lanes[choice]
+  }
+
+  write(lane: LiveConnection, call: Call, shares: boolean, nowMs: number): void {
+    lane.submit(call, nowMs, !shares)
+    if (!this.#single) this.#care.busy()
+  }
+
+  /** Calls have to wait: opens more lanes where the scheduler asks for them. */
+  grow(waiting: Omit<Waiting, 'opening'>, nowMs: number): void {
+    if (this.#closed) return
+    if (!this.#single) this.#care.busy()
+    const opening = this.#opening.size + this.#asking
+    if (!this.#lanes.some((lane) => this.#isCurrent(lane))) return this.ensure()
+    let more = this.#host.scheduler.more({ ...waiting, opening }, this.#lanes, nowMs)
+    for (; more > 0; more--) {
+      const endpoint = this.#nextAddress(nowMs)
+      if (endpoint === undefined || !this.#host.mayOpenLane()) return
+      this.#openAt(endpoint)
+    }
+  }
+
+  /** Closes a lane that does nothing, for somebody who needs a connection more. False when there is none. */
+  giveUpIdle(): boolean {
+    if (this.#lanes.length <= this.#host.scheduler.lanesMin) return false
+    const idle = this.#lanes.findLast((lane) => lane.isIdle && lane.phase === 'ready')
+    idle?.retire(new LocalError('LANE_IDLE', 'a session needs the connection more'))
+    return idle !== undefined
   }
 
   /** As many lanes as there shall always be. */
@@ -97,6 +153,7 @@ export class LaneSet implements ConnectionOwner {
   close(): void {
     this.#closed = true
     this.#timer?.cancel()
+    this.#care.stop()
   }
 
   // ---- ConnectionOwner --------------------------------------------------------------------------------------
@@ -108,6 +165,7 @@ export class LaneSet implements ConnectionOwner {
     const enough = this.#single && this.#lanes.filter((lane) => this.#isCurrent(lane)).length >= lanesMin
     if (enough || !this.#isCurrent(connection)) return connection.destroy(SURPLUS)
     this.#lanes = [...this.#lanes, connection]
+    if (!this.#single) this.#care.added(connection)
     this.#retireStale()
     if (this.#single) for (const other of [...this.#opening]) other.destroy(SURPLUS)
     this.#host.onLaneReady()
@@ -115,6 +173,7 @@ export class LaneSet implements ConnectionOwner {
 
   onRetiring(connection: LiveConnection): void {
     this.#lanes = this.#lanes.filter((lane) => lane !== connection)
+    this.#care.removed(connection)
     this.ensure()
   }
 
@@ -132,9 +191,12 @@ export class LaneSet implements ConnectionOwner {
     const wasOpening = this.#opening.delete(connection)
     const wasLane = this.#lanes.includes(connection)
     this.#lanes = this.#lanes.filter((lane) => lane !== connection)
+    this.#care.removed(connection)
     this.#host.onLaneClosed(connection, error)
     if (this.#closed || error === SURPLUS) return
-    if (wasOpening) {
+    if (PLANNED_ENDS.includes(error.code)) {
+      this.ensure()
+    } else if (wasOpening) {
       this.noteFailure(connection, error)
       this.#host.onTrouble(error.message)
       if (this.#opening.size > 0) this.#tryBesideSoon()
@@ -147,8 +209,20 @@ export class LaneSet implements ConnectionOwner {
     if (this.#lanes.length > 0) this.#host.onRoom()
   }
 
-  onProgress(): void {
-    this.#host.onRoom()
+  onProgress(connection: LiveConnection): void {
+    if (this.#single || this.#care.settled(connection)) this.#host.onRoom()
+  }
+
+  onAnswered(connection: LiveConnection, call: Call): void {
+    this.#host.scheduler.answered?.(call, connection, connection.lastHeardMs)
+  }
+
+  onDirty(connection: LiveConnection): void {
+    if (!this.#single) this.#care.dirty(connection)
+  }
+
+  onStale(_connection: LiveConnection, call: Call): void {
+    this.#host.onStale(call)
   }
 
   onPush(): void {
@@ -165,6 +239,27 @@ export class LaneSet implements ConnectionOwner {
 
   get #single(): boolean {
     return this.#host.scheduler.lanesMax === 1
+  }
+
+  /** Where one more lane goes; undefined while the address has to wait. */
+  #nextAddress(nowMs: number): Endpoint | undefined {
+    if (this.#host.spreads) {
+      const used = [...this.#lanes, ...this.#opening].map(({ endpoint }) => endpoint.id)
+      return this.endpoints.leastUsed(nowMs, used)
+    }
+    const first = this.#lanes.find((lane) => this.#isCurrent(lane))?.endpoint
+    return first === undefined || this.endpoints.retryAtMs(first.id) > nowMs ? undefined : first
+  }
+
+  /** One more at this address. */
+  #openAt(endpoint: Endpoint): void {
+    this.#asking++
+    this.#host.withCredentials((failure) => {
+      this.#asking--
+      if (this.#closed || !this.endpoints.has(endpoint.id)) return
+      if (failure !== undefined) return this.#host.onTrouble(failure.message)
+      this.#opening.add(this.#host.open(endpoint, this))
+    })
   }
 
   /** Opens one more lane at the first address that may be tried, or later when all of them wait. */

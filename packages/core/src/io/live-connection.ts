@@ -5,13 +5,16 @@
  * 1. Calls are answered in the order they were written (or by wire id where the protocol correlates). `unanswered` is
  *    that order; a tombstone keeps its place in it.
  * 2. One write per turn: `submit` gathers, `flush` writes. Neighbours in the request store leave as one range.
- * 3. Reading never stops here: writing does, when the peer does not take what it was given (`hasRoom`).
+ * 3. Reading stops for a streamed reply whose reader has enough, and for nothing else: writing does, when the peer does
+ *    not take what it was given (`hasRoom`).
  * 4. Whatever the plugin throws, and whatever the peer sends, costs this connection only. `onClosed` is called exactly
  *    once, with what is unanswered.
  *
- * Life: opening -> handshaking -> ready -> (draining) -> closed; a session also goes ready -> resetting -> ready.
+ * Life: opening -> scripting (the handshake) -> ready -> (draining) -> closed; resets and audits go ready -> scripting ->
+ * ready.
  */
 
+import { CallFlag } from '../channel/records.ts'
 import type { ByteWriter } from '../plugin/byte-writer.ts'
 import type { Cloneable } from '../plugin/cloneable.ts'
 import { type Connection, FrameFlag, type Verdict } from '../plugin/connection.ts'
@@ -19,7 +22,7 @@ import type { Endpoint } from '../plugin/discovery.ts'
 import { describeError, IoKernelError, LocalError, RemoteError, RemoteProtocolError } from '../plugin/errors.ts'
 import type { Script } from '../plugin/script.ts'
 import { assert } from '../shared/assert.ts'
-import { type Call, type CallList, CallState } from './call.ts'
+import { type Call, type CallList, CallState, type StreamSource } from './call.ts'
 import type { ConnectionOwner, ConnectionServices, ConnectionSettings, Phase, Purpose } from './connection-owner.ts'
 import type { Timer } from './environment.ts'
 import { Outgoing } from './outgoing.ts'
@@ -32,7 +35,11 @@ import type { Transport } from './transport.ts'
 /** Bytes of handshake frames a script may leave unread: certificates and parameters fit many times over. */
 const SCRIPT_BYTES_MAX = 1 << 20
 
-export class LiveConnection implements MatcherHost {
+/** Flags of calls that need more than a place in the order. */
+const NOT_PLAIN = CallFlag.Taints | CallFlag.Stream | CallFlag.Silent
+const EMPTY = Buffer.alloc(0)
+
+export class LiveConnection implements MatcherHost, StreamSource {
   readonly id: number
   readonly purpose: Purpose
   readonly endpoint: Endpoint
@@ -44,6 +51,12 @@ export class LiveConnection implements MatcherHost {
   lastHeardMs: number
   /** The peer's state is not clean (open transaction): reset before anyone else uses it. */
   dirty = false
+  /** The call under way, or the session, may leave state behind: reset before anyone else uses it. */
+  tainted = false
+  /** Somebody else (a reset, an audit that is due) comes first: no call may be written. */
+  isHeld = false
+  /** A read of a streamed reply is being held back. */
+  isPaused = false
   readonly #settings: ConnectionSettings
   readonly #owner: ConnectionOwner
   readonly #services: ConnectionServices
@@ -55,8 +68,16 @@ export class LiveConnection implements MatcherHost {
   #scanning = false
   #upgradeAfterScan: ((certificate: Uint8Array) => void) | undefined
   readonly #outgoing: Outgoing
+  /** The calls on it are one that has it to itself. */
+  #alone = false
+  /** Calls that nothing answers, gathered for the next write. */
+  #silent: Call[] = []
+  /** Those whose bytes the operating system has not taken yet. */
+  readonly #leaving = new Set<Call>()
   #closeReason: IoKernelError | undefined
   #retiring = false
+  /** The handshake has upgraded it. */
+  #encrypted = false
 
   constructor(settings: ConnectionSettings, owner: ConnectionOwner, services: ConnectionServices, correlated: boolean) {
     this.id = settings.id
@@ -98,6 +119,7 @@ export class LiveConnection implements MatcherHost {
     const { pipelineMax, unsentBytesMax } = this.#settings.limits
     return (
       this.phase === 'ready' &&
+      !this.isHeld &&
       this.unanswered.count < pipelineMax &&
       this.#outgoing.bytes < unsentBytesMax &&
       this.#transport.unsentBytes < unsentBytesMax
@@ -122,8 +144,17 @@ export class LiveConnection implements MatcherHost {
     return this.unanswered.count === 0 && this.#matcher.script === undefined
   }
 
-  /** Gathers a call for the next write. */
-  submit(call: Call, nowMs: number): void {
+  get taken(): boolean {
+    return this.#alone && this.unanswered.count > 0
+  }
+
+  get headSinceMs(): number {
+    const head = this.unanswered.first
+    return head === undefined ? 0 : Math.max(head.writtenAtMs, this.#matcher.lastAnsweredMs)
+  }
+
+  /** Gathers a call for the next write. `alone`: it has the connection to itself until it is answered. */
+  submit(call: Call, nowMs: number, alone: boolean = true): void {
     assert(this.phase === 'ready' || this.phase === 'draining', 'calls go to connections that are ready')
     if (this.unanswered.count === 0) this.lastHeardMs = nowMs
     call.writtenAtMs = nowMs
@@ -133,9 +164,11 @@ export class LiveConnection implements MatcherHost {
       return
     }
     call.state = CallState.Written
+    this.#services.flushLater(this)
+    if ((call.flags & NOT_PLAIN) !== 0 && this.#submitSpecial(call)) return
+    this.#alone = alone
     this.unanswered.push(call)
     this.#matcher.unflushed ??= call
-    this.#services.flushLater(this)
   }
 
   /** Bytes of the owner's own (subscriptions). */
@@ -147,7 +180,46 @@ export class LiveConnection implements MatcherHost {
   /** Writes what was gathered in this turn. */
   flush(): void {
     this.#matcher.unflushed = undefined
-    if (this.phase !== 'closed') this.#outgoing.flush(this.#transport)
+    if (this.phase === 'closed') return
+    if (this.#silent.length === 0) return this.#outgoing.flush(this.#transport, NOTHING)
+    const silent = this.#silent
+    this.#silent = []
+    this.#outgoing.flush(this.#transport, () => this.#settleSilent(silent))
+  }
+
+  /** Makes it as good as new, when it is idle. False when the protocol cannot. */
+  reset(done: () => void): boolean {
+    const script = this.#protocol.reset?.()
+    if (script === undefined) return false
+    this.run(script, this.#settings.limits.handshakeTimeoutMs, () => {
+      this.dirty = false
+      this.tainted = false
+      done()
+    })
+    return true
+  }
+
+  get canAudit(): boolean {
+    return this.#protocol.audit !== undefined
+  }
+
+  /** Looks for state that was left behind, when it is idle. */
+  audit(done: (found: string | undefined) => void): void {
+    const script = this.#protocol.audit?.()
+    if (script === undefined) return done(undefined)
+    this.run(script, this.#settings.limits.handshakeTimeoutMs, done)
+  }
+
+  /** What a connection of purpose `cancel` needs; undefined where the protocol has no such thing. */
+  cancelToken(): Cloneable {
+    return this.#protocol.cancel?.()
+  }
+
+  /** The reader of a streamed reply wants more, or nobody does. */
+  resume(): void {
+    if (!this.isPaused || this.phase === 'closed') return
+    this.isPaused = false
+    this.#transport.resume()
   }
 
   /** Runs a script while no call is unanswered; `done` is told how it ended. A failure closes the connection. */
@@ -201,6 +273,10 @@ export class LiveConnection implements MatcherHost {
     this.#matcher.close()
     this.#outgoing.drop()
     this.#transport.destroy()
+    const lost = describeError(this.#closeReason, { sent: 'maybe' })
+    for (const call of this.#leaving) this.#services.settlement.fail(call, lost, this.#services.environment.nowMs())
+    this.#leaving.clear()
+    this.#silent = []
     // The owner is told at once; the transport's own `onClosed` comes later and finds the phase closed.
     this.#owner.onClosed(this, this.#closeReason)
   }
@@ -217,6 +293,10 @@ export class LiveConnection implements MatcherHost {
 
   get replyBytesMax(): number {
     return this.#settings.limits.replyBytesMax
+  }
+
+  get streamBytesMax(): number {
+    return this.#settings.limits.streamBytesMax
   }
 
   classify(bytes: Buffer, start: number, end: number): Verdict {
@@ -244,8 +324,30 @@ export class LiveConnection implements MatcherHost {
     else if (verdict === 'role-lost') this.#owner.onRoleLost?.(this)
   }
 
+  maySendAgain(call: Call): boolean {
+    return this.#owner.onStale !== undefined && !call.renewed
+  }
+
+  sendAgain(call: Call): void {
+    this.#owner.onStale?.(this, call)
+  }
+
+  onAnswered(call: Call): void {
+    this.#owner.onAnswered?.(this, call)
+  }
+
+  onStreamed(call: Call): void {
+    const { streamBytesMax, readerTimeoutMs } = this.#settings.limits
+    if (call.unread < streamBytesMax) return this.#services.rearm(call, call.patienceMs)
+    if (this.isPaused) return
+    this.isPaused = true
+    this.#transport.pause()
+    this.#services.rearm(call, readerTimeoutMs)
+  }
+
   onDirty(): void {
     this.dirty = true
+    this.#owner.onDirty?.(this)
   }
 
   onCloseFrame(): void {
@@ -340,6 +442,9 @@ export class LiveConnection implements MatcherHost {
       return
     }
     const { tls, host } = this.#settings
+    if (tls !== undefined && (tls.mode !== 'negotiated' || this.#encrypted)) {
+      return this.#guard(() => upgraded(this.#transport.peerCertificate()))
+    }
     if (this.#receive.length > 0) {
       return this.destroy(
         this.#fromPlugin(new RemoteProtocolError('bytes arrived in plain text where TLS should begin')),
@@ -349,6 +454,7 @@ export class LiveConnection implements MatcherHost {
       return this.destroy(
         this.#fromPlugin(new LocalError('PLUGIN', 'the handshake asks for TLS that was not configured')),
       )
+    this.#encrypted = true
     this.#transport.upgrade(tls, host, (certificate) => this.#guard(() => upgraded(certificate)))
   }
 
@@ -368,6 +474,23 @@ export class LiveConnection implements MatcherHost {
   }
 
   // ---- Writing --------------------------------------------------------------------------------------------
+
+  /** Streamed and silent calls. True when the call is not one that a reply answers. */
+  #submitSpecial(call: Call): boolean {
+    if ((call.flags & CallFlag.Taints) !== 0) this.tainted = true
+    if ((call.flags & CallFlag.Stream) !== 0) call.source = this
+    if ((call.flags & CallFlag.Silent) === 0) return false
+    this.#silent.push(call)
+    this.#leaving.add(call)
+    return true
+  }
+
+  #settleSilent(calls: readonly Call[]): void {
+    const nowMs = this.#services.environment.nowMs()
+    for (const call of calls) {
+      if (this.#leaving.delete(call)) this.#services.settlement.reply(call, this.id, EMPTY, 0, 0, nowMs)
+    }
+  }
 
   /** False when the plugin could not write the request: that call fails, and nothing of it is sent. */
   #submitThrough(call: Call, nowMs: number): boolean {

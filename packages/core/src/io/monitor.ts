@@ -8,6 +8,8 @@
  * 2. where the peer answers everything in one order (`lanes: 'one'`), a probe was answered that began after the lane
  *    had fallen silent with calls unanswered.
  *
+ * What a probe finds changed: one that ends in `RoleError` says that its address is not what the target asks for any more.
+ *
  * Theory of operation: every `probeIntervalMs` a probe runs on a connection of purpose `monitor`, opened when first
  * needed. A probe that does not end within `probeTimeoutMs`, or a monitor that cannot connect, has failed.
  */
@@ -31,6 +33,7 @@ export interface MonitorHost {
   lanes(): readonly LiveConnection[]
   open(endpoint: Endpoint, owner: ConnectionOwner): OpenedConnection
   giveUp(lane: LiveConnection, reason: string): void
+  roleLost(lane: LiveConnection): void
 }
 
 export class Monitor implements ConnectionOwner {
@@ -119,6 +122,10 @@ export class Monitor implements ConnectionOwner {
   #failed(error: IoKernelError): void {
     const startedMs = this.#probeStartedMs
     this.#probeStartedMs = 0
+    if (error.code === 'ROLE') {
+      for (const lane of [...this.#probedLanes()]) this.#host.roleLost(lane)
+      return
+    }
     const isSilent = SILENT.includes(error.code)
     // Whoever answered the monitor, with whatever refusal, is there.
     if (!isSilent && error.code !== 'CONNECTION_LOST') return

@@ -73,6 +73,14 @@ class SocketTransport implements Transport {
     ;(this.#tls?.stream ?? this.#socket).write(bytes, taken)
   }
 
+  pause(): void {
+    ;(this.#tls?.stream ?? this.#socket).pause()
+  }
+
+  resume(): void {
+    ;(this.#tls?.stream ?? this.#socket).resume()
+  }
+
   cork(): void {
     ;(this.#tls?.stream ?? this.#socket).cork()
   }
@@ -97,7 +105,9 @@ class SocketTransport implements Transport {
       this.#error ??= error
       this.#socket.destroy()
     })
-    tls.stream.on('secureConnect', () => done(tls.peerCertificate()))
+    tls.stream.on('secureConnect', () => {
+      if (!tls.stream.destroyed) done(tls.peerCertificate())
+    })
     tls.stream.on('data', (chunk: Buffer) => {
       receive.append(chunk)
       events.onReceived()
@@ -105,6 +115,10 @@ class SocketTransport implements Transport {
     tls.stream.on('drain', () => events.onDrain())
     tls.stream.on('end', () => events.onEnd())
     tls.stream.on('close', () => this.#socket.destroy())
+  }
+
+  peerCertificate(): Uint8Array {
+    return this.#tls?.peerCertificate() ?? new Uint8Array(0)
   }
 
   destroy(): void {

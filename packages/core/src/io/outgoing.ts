@@ -54,16 +54,19 @@ export class Outgoing {
     this.#to = to
   }
 
-  flush(transport: Transport): void {
+  /** `taken` is called when the operating system has what was gathered. */
+  flush(transport: Transport, taken: () => void): void {
+    const writer = this.#writer
+    const written = writer !== undefined && writer.length > 0
     const several = this.#ranges.length > 0
     if (several) transport.cork()
     for (const { chunk, from, to } of this.#ranges) this.#write(transport, chunk, from, to)
-    if (this.#chunk !== undefined) this.#write(transport, this.#chunk, this.#from, this.#to)
+    if (this.#chunk !== undefined)
+      this.#write(transport, this.#chunk, this.#from, this.#to, written ? undefined : taken)
     this.#forget()
-    const writer = this.#writer
-    if (writer !== undefined && writer.length > 0) {
+    if (written) {
       this.#writer = undefined
-      transport.write(writer.written(), NOTHING)
+      transport.write(writer.written(), taken)
     }
     if (several) transport.uncork()
   }
@@ -76,8 +79,11 @@ export class Outgoing {
     this.#writer = undefined
   }
 
-  #write(transport: Transport, chunk: Chunk, from: number, to: number): void {
-    transport.write(chunk.bytes.subarray(from, to), () => this.#store.release(chunk))
+  #write(transport: Transport, chunk: Chunk, from: number, to: number, taken?: () => void): void {
+    transport.write(chunk.bytes.subarray(from, to), () => {
+      this.#store.release(chunk)
+      taken?.()
+    })
   }
 
   #forget(): void {
@@ -86,6 +92,3 @@ export class Outgoing {
     this.#bytes = 0
   }
 }
-
-/** For writes whose memory nobody waits for. */
-function NOTHING(): void {}

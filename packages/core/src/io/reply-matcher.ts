@@ -6,11 +6,15 @@
  *    here: it keeps its place, and what comes for it is dropped.
  * 2. Frames of one call that lie next to each other are passed on as one piece; a reply that is complete within one
  *    look at the buffer is passed on whole.
- * 3. A reply past `replyBytesMax` fails its call at once; the rest is dropped as it comes. Reading goes on.
+ * 3. A reply past `replyBytesMax` fails its call at once; the rest is dropped as it comes. Reading goes on. A streamed
+ *    reply has no such bound: past `streamBytesMax` unread, its connection pauses.
+ * 4. An error whose verdict is `stale` is never shown: what was passed on of that reply is taken back, and the call goes
+ *    out again when its last frame has come.
  *
  *    frames  [a][a][a Final][b Final][push][c Part]        runStart..runEnd: frames of one call, side by side
  *    passed  [------ a -----][-- b --]  apart [-- piece of c
  */
+import { CallFlag } from '../channel/records.ts'
 import { FrameFlag, type FrameSink, type Verdict } from '../plugin/connection.ts'
 import { describeError, type IoKernelError } from '../plugin/errors.ts'
 import { overflowError } from './attachment.ts'
@@ -26,12 +30,20 @@ export interface MatcherHost {
   /** The hint while nothing is outstanding: `-1` refuses what is unsolicited, `0` lets it through. */
   readonly idleHint: number
   readonly replyBytesMax: number
+  readonly streamBytesMax: number
   classify(bytes: Buffer, start: number, end: number): Verdict
   onPush(bytes: Buffer, start: number, end: number): void
   /** A frame that is no push, while nothing was asked. */
   onUnsolicited(bytes: Buffer, start: number, end: number, flags: number): void
   /** True when the call was taken to be sent again. */
   onNotExecuted(call: Call): boolean
+  /** May this call be sent again, although its connection's preparations for it were out of date? */
+  maySendAgain(call: Call): boolean
+  sendAgain(call: Call): void
+  /** A call that something is learned from is about to be answered; it is still the oldest. */
+  onAnswered(call: Call): void
+  /** More of a streamed reply was passed on; or its reader has enough. */
+  onStreamed(call: Call): void
   onVerdict(verdict: Verdict): void
   onDirty(): void
   onCloseFrame(): void
@@ -46,6 +58,8 @@ export class ReplyMatcher implements FrameSink {
   script: ScriptRunner | undefined
   /** The time of the read under way. */
   nowMs = 0.5
+  /** When a call was last answered. */
+  lastAnsweredMs = 0.5
   readonly #host: MatcherHost
   readonly #receive: ReceiveBuffer
   readonly #settlement: Settlement
@@ -101,16 +115,18 @@ export class ReplyMatcher implements FrameSink {
       return
     }
     if ((flags & FrameFlag.Final) === 0) {
-      if ((flags & FrameFlag.Error) !== 0) this.#judgePart(start, end)
+      if ((flags & FrameFlag.Error) !== 0) this.#judgePart(call, start, end)
       return this.#extendRun(call, start, end)
     }
+    if (call.service !== undefined) this.#host.onAnswered(call)
+    this.lastAnsweredMs = this.nowMs
     let from = start
     if (this.#runEnd === start && this.#runCall === call) from = this.#runStart
     else if (this.#runEnd !== -1) this.#passRun()
     this.#runEnd = -1
-    const tooLarge = call.replyBytes + end - from > this.#host.replyBytesMax
+    const tooLarge = call.replyBytes + end - from > this.#host.replyBytesMax && (call.flags & CallFlag.Stream) === 0
     if (wireId !== undefined) this.#byWireId?.delete(wireId)
-    if (flags === FrameFlag.Final && !tooLarge) {
+    if (flags === FrameFlag.Final && !tooLarge && !call.stale) {
       this.unanswered.remove(call)
       this.#settlement.reply(call, this.#host.id, this.#receive.bytes, from, end, this.nowMs)
       return
@@ -141,7 +157,10 @@ export class ReplyMatcher implements FrameSink {
     const whole = from === start && call.replyBytes === 0
     // Not before `classify`: if that throws, the call is the connection's to end.
     this.unanswered.remove(call)
-    if (tooLarge) {
+    if (call.stale && call.state !== CallState.Tombstone) {
+      call.stale = false
+      host.sendAgain(call)
+    } else if (tooLarge) {
       this.#settlement.fail(call, describeError(host.replyTooLarge()), this.nowMs)
     } else if (verdict !== 'not-executed' || !whole || !host.onNotExecuted(call)) {
       this.#settlement.reply(call, host.id, bytes, from, end, this.nowMs)
@@ -151,8 +170,15 @@ export class ReplyMatcher implements FrameSink {
   }
 
   /** An error inside a batch: the call goes on, but the connection may have to go. */
-  #judgePart(start: number, end: number): void {
+  #judgePart(call: Call, start: number, end: number): void {
     const verdict = this.#host.classify(this.#receive.bytes, start, end)
+    if (verdict === 'stale') {
+      if (call.state === CallState.Tombstone || !this.#host.maySendAgain(call)) return
+      call.stale = true
+      if (call.replyBytes > 0) call.client?.attachment.restart(call)
+      call.replyBytes = 0
+      return
+    }
     if (verdict !== 'call' && verdict !== 'not-executed') this.#host.onVerdict(verdict)
   }
 
@@ -170,12 +196,20 @@ export class ReplyMatcher implements FrameSink {
     const from = this.#runStart
     const to = this.#runEnd
     this.#runEnd = -1
-    if (call.state === CallState.Tombstone) return
+    if (call.state === CallState.Tombstone || call.stale) return
     call.replyBytes += to - from
+    if ((call.flags & CallFlag.Stream) !== 0) return this.#passStreamed(call, from, to)
     if (call.replyBytes > this.#host.replyBytesMax) {
       return this.#settlement.settleEarly(call, describeError(this.#host.replyTooLarge()), this.nowMs)
     }
-    const passed = call.client?.attachment.piece(call, this.#receive.bytes, from, to) ?? false
+    const passed = call.client?.attachment.piece(call, this.#host.id, this.#receive.bytes, from, to) ?? false
     if (!passed) this.#settlement.settleEarly(call, describeError(overflowError()), this.nowMs)
+  }
+
+  #passStreamed(call: Call, from: number, to: number): void {
+    call.unread += to - from
+    const passed = call.client?.attachment.piece(call, this.#host.id, this.#receive.bytes, from, to) ?? false
+    if (passed) this.#host.onStreamed(call)
+    else this.#settlement.settleEarly(call, describeError(overflowError()), this.nowMs)
   }
 }

@@ -1,34 +1,58 @@
 /**
- * Which lane a call goes to. Sans-I/O and sans-clock: it sees loads and answers with an index.
+ * Which lane a call goes to. Sans-I/O and sans-clock: it sees loads and is told the time.
  *
- * Rules: a scheduler decides late, for one call at a time, and keeps no call. `Open` asks for one more lane, and the
- * call waits meanwhile; `Wait` leaves it in the queue. It may be replaced: the upstream knows this interface only.
+ * Rules:
+ * 1. A scheduler decides late, for one call at a time, and keeps no call.
+ * 2. It may be replaced: the upstream knows this interface only.
  */
+import type { Call } from './call.ts'
+
+/** What a scheduler sees of a lane. */
 export interface LaneLoad {
+  /** It is ready, and its peer takes what it is given. */
   readonly hasRoom: boolean
   /** Calls written and not answered. */
   readonly unanswered: { readonly count: number }
+  /** Its one call wants it to itself. */
+  readonly taken: boolean
+  /** When its oldest unanswered call could begin to be worked on: written, and the one before it answered. */
+  readonly headSinceMs: number
 }
 
-export const Choice = { Wait: -1, Open: -2 } as const
+export interface Waiting {
+  /** Calls that may share a lane, and since when the first of them waits. */
+  readonly sharing: number
+  readonly sharingSinceMs: number
+  /** Calls that want a lane to themselves. */
+  readonly alone: number
+  /** Lanes on their way. */
+  readonly opening: number
+}
 
 export interface Scheduler {
-  /** Index into `lanes`, or a `Choice`. `opening` lanes are on their way. */
-  choose(lanes: readonly LaneLoad[], opening: number): number
   /** Lanes that shall be open while nobody calls. */
   readonly lanesMin: number
   readonly lanesMax: number
+  /** May this call share a lane with others? */
+  shares(call: Call): boolean
+  /** Index into `lanes`, or -1 when the call has to wait. `aloneWaiting` calls wait for a lane of their own. */
+  choose(shares: boolean, lanes: readonly LaneLoad[], nowMs: number, aloneWaiting: number): number
+  /** How many more lanes to open for those who wait. */
+  more(waiting: Waiting, lanes: readonly LaneLoad[], nowMs: number): number
+  /** Nothing more is written on this lane, and what can be moved from it is. */
+  isLate(lane: LaneLoad, nowMs: number): boolean
+  /** A call of a lane was answered. */
+  answered?(call: Call, lane: LaneLoad, nowMs: number): void
 }
 
 /** One lane for everything: callers rely on the order of calls they do not await. */
 export const oneLane: Scheduler = {
   lanesMin: 1,
   lanesMax: 1,
-  choose(lanes, opening) {
-    const lane = lanes[0]
-    if (lane === undefined) return opening > 0 ? Choice.Wait : Choice.Open
-    return lane.hasRoom ? 0 : Choice.Wait
-  },
+  shares: () => true,
+  choose: (_shares, lanes) => (lanes[0]?.hasRoom === true ? 0 : -1),
+  more: ({ opening }, lanes) => (lanes.length + opening === 0 ? 1 : 0),
+  isLate: () => false,
 }
 
 /** One call at a time on each lane, as many lanes as needed up to a limit. */
@@ -36,12 +60,14 @@ export function pool(lanesMax: number): Scheduler {
   return {
     lanesMin: 1,
     lanesMax,
-    choose(lanes, opening) {
-      for (let index = 0; index < lanes.length; index++) {
-        const lane = lanes[index] as LaneLoad
-        if (lane.unanswered.count === 0 && lane.hasRoom) return index
-      }
-      return lanes.length + opening < lanesMax ? Choice.Open : Choice.Wait
-    },
+    shares: () => false,
+    choose: (_shares, lanes) => lanes.findIndex(isFree),
+    more: ({ alone, opening }, lanes) => Math.min(alone - opening, lanesMax - lanes.length - opening),
+    isLate: () => false,
   }
+}
+
+/** Nobody uses it, and it can be used. */
+export function isFree(lane: LaneLoad): boolean {
+  return lane.unanswered.count === 0 && lane.hasRoom
 }

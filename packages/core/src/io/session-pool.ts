@@ -6,11 +6,15 @@
  *    said that state was left behind; a connection that cannot be reset is closed.
  * 2. Lanes and sessions are apart: no session waits for a lane's traffic, and the reverse.
  * 3. Who waits longest is served first. Waiting ends at the deadline.
+ * 4. A call that was given up while it ran is cancelled at the peer, where the protocol can: the request for that goes
+ *    over a connection of its own, and nothing is written on this one until the call is answered and that connection
+ *    is closed, so that the cancel hits nobody else. What is not answered within `cancelTimeoutMs` costs the connection.
  *
  * Limits: `sessionsMax` connections; `sessionsIdleMax` kept idle; `queueMax` waiting.
  */
 import type { EventMessage } from '../channel/messages.ts'
-import type { Connection } from '../plugin/connection.ts'
+import { CallFlag } from '../channel/records.ts'
+import type { Cloneable } from '../plugin/cloneable.ts'
 import type { Endpoint } from '../plugin/discovery.ts'
 import { describeError, type IoKernelError, LocalError } from '../plugin/errors.ts'
 import type { UpstreamLimits } from '../shared/limits.ts'
@@ -30,6 +34,10 @@ export interface SessionHost {
   /** Where to open one; undefined while the upstream has no address that works. */
   endpoint(): Endpoint | undefined
   open(endpoint: Endpoint, owner: ConnectionOwner): OpenedConnection
+  /** May one more be opened? Makes room for it where somebody has an idle one. */
+  mayOpen(): boolean
+  /** Opens a connection that asks the peer to give up what `token` stands for. */
+  openCancel(endpoint: Endpoint, owner: ConnectionOwner, token: Cloneable): LiveConnection
   /** A connection could not be opened: the upstream counts it and calls `pump` when it is worth another try. */
   onOpenFailed(connection: LiveConnection, error: IoKernelError): void
 }
@@ -56,8 +64,16 @@ export class Session {
 }
 
 interface Borrowed {
-  readonly protocol: Connection
   session: Session | undefined
+  /** Calls of the session that wait until a cancel is over. */
+  readonly held: CallList
+  cancel: Cancellation | undefined
+}
+
+interface Cancellation {
+  readonly timer: Timer
+  /** The connection that carries the request is closed: the peer has passed it on. */
+  delivered: boolean
 }
 
 export class SessionPool implements ConnectionOwner {
@@ -72,6 +88,36 @@ export class SessionPool implements ConnectionOwner {
 
   constructor(host: SessionHost) {
     this.#host = host
+  }
+
+  /** Connections, idle ones and those on their way included. */
+  get count(): number {
+    return this.#connections.size
+  }
+
+  get isWaiting(): boolean {
+    return this.#waitingCalls.count > 0 || this.#waitingSessions.length > 0
+  }
+
+  /** A call of a session. False when its connection is gone. */
+  submit(session: Session, call: Call, nowMs: number): boolean {
+    const { connection } = session
+    const borrowed = connection === undefined ? undefined : this.#connections.get(connection)
+    if (connection?.phase !== 'ready' || borrowed === undefined) return false
+    if (borrowed.cancel === undefined) {
+      connection.submit(call, nowMs)
+      return true
+    }
+    call.state = CallState.Queued
+    borrowed.held.push(call)
+    return true
+  }
+
+  /** Closes one that nobody has borrowed, for somebody who needs a connection more. False when there is none. */
+  giveUpIdle(): boolean {
+    const idle = this.#idle[0]
+    idle?.destroy(GIVEN_BACK)
+    return idle !== undefined
   }
 
   /** Gives the call a connection to itself, now or when there is one. */
@@ -109,17 +155,30 @@ export class SessionPool implements ConnectionOwner {
     session.closing = true
     if (this.#stopWaiting(session)) return
     const { connection } = session
-    if (connection === undefined) return
+    const borrowed = connection === undefined ? undefined : this.#connections.get(connection)
+    if (connection === undefined || borrowed === undefined) return
+    if (borrowed.cancel !== undefined) {
+      // It is reset when the cancel is over.
+      session.connection = undefined
+      borrowed.session = undefined
+      connection.tainted = true
+      return this.#failHeld(borrowed)
+    }
     // What is unanswered belongs to a caller who no longer waits: the connection cannot be given to anyone else.
     if (!connection.isIdle || connection.phase !== 'ready') return connection.destroy(GIVEN_BACK)
     session.connection = undefined
     this.#reset(connection)
   }
 
-  /** A call that had its connection to itself was settled early: the connection goes with it. */
+  /** A call was settled early, and nobody waits for its reply: it is cancelled at the peer, or costs its connection. */
   abandon(call: Call): void {
-    for (const connection of this.#connections.keys()) {
-      if (connection.unanswered === call.list) return connection.destroy(GIVEN_BACK)
+    for (const [connection, borrowed] of this.#connections) {
+      if (connection.unanswered !== call.list) continue
+      const token = connection.cancelToken()
+      // A cancel hits what runs: with more than one call unanswered nobody can say which that is.
+      if (token !== undefined && connection.unanswered.count === 1) return this.#cancel(connection, borrowed, token)
+      if ((call.flags & CallFlag.Exclusive) !== 0) connection.destroy(GIVEN_BACK)
+      return
     }
   }
 
@@ -138,10 +197,10 @@ export class SessionPool implements ConnectionOwner {
       )
         return
       const endpoint = this.#host.endpoint()
-      if (endpoint === undefined) return
-      const opened = this.#host.open(endpoint, this)
-      this.#connections.set(opened.connection, { protocol: opened.protocol, session: undefined })
-      this.#opening.add(opened.connection)
+      if (endpoint === undefined || !this.#host.mayOpen()) return
+      const { connection: opened } = this.#host.open(endpoint, this)
+      this.#connections.set(opened, { session: undefined, held: new CallList(), cancel: undefined })
+      this.#opening.add(opened)
     }
   }
 
@@ -183,9 +242,11 @@ export class SessionPool implements ConnectionOwner {
 
   onProgress(connection: LiveConnection): void {
     const borrowed = this.#connections.get(connection)
-    if (borrowed === undefined || borrowed.session !== undefined || connection.phase !== 'ready') return
+    if (borrowed === undefined || connection.phase !== 'ready') return
+    if (borrowed.cancel !== undefined) return this.#endCancel(connection, borrowed)
+    if (borrowed.session !== undefined) return
     if (!connection.isIdle || this.#idle.includes(connection)) return
-    if (connection.dirty) return this.#reset(connection)
+    if (connection.dirty || connection.tainted) return this.#reset(connection)
     this.#idle.push(connection)
     this.pump()
     this.#trimIdle()
@@ -208,6 +269,8 @@ export class SessionPool implements ConnectionOwner {
     this.#idle = this.#idle.filter((each) => each !== connection)
     const nowMs = this.#host.environment.nowMs()
     failUnanswered(connection, error, this.#host.settlement, nowMs)
+    borrowed?.cancel?.timer.cancel()
+    if (borrowed !== undefined) this.#failHeld(borrowed)
     const session = borrowed?.session
     if (session !== undefined && !session.closing) {
       session.tell({ type: 'session-lost', session: session.number, error: describeError(error) })
@@ -236,13 +299,54 @@ export class SessionPool implements ConnectionOwner {
   #reset(connection: LiveConnection): void {
     const borrowed = this.#connections.get(connection) as Borrowed
     borrowed.session = undefined
-    const script = borrowed.protocol.reset?.()
-    if (script === undefined) return connection.destroy(GIVEN_BACK)
     this.#resetting.add(connection)
-    connection.run(script, this.#host.limits.handshakeTimeoutMs, () => {
-      connection.dirty = false
-      this.onReady(connection)
-    })
+    if (!connection.reset(() => this.onReady(connection))) connection.destroy(GIVEN_BACK)
+  }
+
+  #cancel(connection: LiveConnection, borrowed: Borrowed, token: Cloneable): void {
+    if (borrowed.cancel !== undefined) return
+    const { environment, limits } = this.#host
+    const cancel: Cancellation = {
+      delivered: false,
+      timer: environment.after(limits.cancelTimeoutMs, () => connection.destroy(GIVEN_BACK)),
+    }
+    borrowed.cancel = cancel
+    const nothing = (): void => undefined
+    this.#host.openCancel(
+      connection.endpoint,
+      {
+        onReady: (messenger) => messenger.destroy(GIVEN_BACK),
+        onClosed: () => {
+          cancel.delivered = true
+          if (borrowed.cancel === cancel && connection.phase === 'ready') this.#endCancel(connection, borrowed)
+        },
+        onProgress: nothing,
+        onPush: nothing,
+        onStray: nothing,
+        onNotExecuted: () => false,
+      },
+      token,
+    )
+  }
+
+  /** The cancel has been delivered and the call answered: the connection goes on. */
+  #endCancel(connection: LiveConnection, borrowed: Borrowed): void {
+    if (borrowed.cancel?.delivered !== true || !connection.isIdle) return
+    borrowed.cancel.timer.cancel()
+    borrowed.cancel = undefined
+    const nowMs = this.#host.environment.nowMs()
+    for (let call = borrowed.held.shift(); call !== undefined; call = borrowed.held.shift()) {
+      connection.submit(call, nowMs)
+    }
+    this.onProgress(connection)
+  }
+
+  #failHeld(borrowed: Borrowed): void {
+    const error = describeError(GIVEN_BACK, { sent: 'no' })
+    const nowMs = this.#host.environment.nowMs()
+    for (let call = borrowed.held.shift(); call !== undefined; call = borrowed.held.shift()) {
+      this.#host.settlement.fail(call, error, nowMs)
+    }
   }
 
   #trimIdle(): void {

@@ -48,9 +48,22 @@ export class Settlement {
   }
 
   finishTombstone(call: Call): void {
-    const client = call.client as Client
+    const client = call.client
+    // A ghost: it kept the place of a call that went elsewhere, and nobody knows of it.
+    if (client === undefined) return this.pool.give(call)
     client.attachment.released(call)
     this.#finish(call, client)
+  }
+
+  /** What stands in a connection's order for a call that is sent again elsewhere: its late reply is dropped. */
+  ghostOf(call: Call): Call {
+    const ghost = this.pool.take()
+    ghost.state = CallState.Tombstone
+    ghost.hint = call.hint
+    ghost.flags = 0
+    ghost.id = 0
+    ghost.writtenAtMs = call.writtenAtMs
+    return ghost
   }
 
   #finish(call: Call, client: Client): void {

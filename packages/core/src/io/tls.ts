@@ -23,6 +23,7 @@ export function encrypt(socket: Duplex, options: TlsOptions, host: string): TlsS
     rejectUnauthorized: options.rejectUnauthorized ?? true,
     // RFC 6066 section 3: an address is no server name.
     ...(isAddress(name) ? {} : { servername: name }),
+    ...(options.verifyName === false ? { checkServerIdentity: () => undefined } : {}),
     ...(options.ca === undefined ? {} : { ca: asList(options.ca) }),
     ...(options.cert === undefined ? {} : { cert: asPem(options.cert) }),
     ...(options.key === undefined ? {} : { key: asPem(options.key) }),
@@ -31,6 +32,12 @@ export function encrypt(socket: Duplex, options: TlsOptions, host: string): TlsS
     ...(options.alpnProtocols === undefined ? {} : { ALPNProtocols: [...options.alpnProtocols] }),
   }
   const stream = connect(settings)
+  if (options.alpnRequired === true) {
+    stream.prependOnceListener('secureConnect', () => {
+      if (stream.alpnProtocol === false)
+        stream.destroy(new Error('the peer chose no application protocol (ALPN): it may be another service'))
+    })
+  }
   return {
     stream,
     peerCertificate: () => stream.getPeerCertificate()?.raw ?? new Uint8Array(0),

@@ -24,11 +24,16 @@ export interface Transport {
   readonly unsentBytes: number
   /** Memory in `bytes` belongs to the transport until `taken` is called. */
   write(bytes: Uint8Array, taken: () => void): void
+  /** No more is read until `resume`; what was read already may still be reported. */
+  pause(): void
+  resume(): void
   /** Writes between the two calls leave as one. */
   cork(): void
   uncork(): void
   /** Encrypts an open stream; `done` gets the peer's certificate (DER). Failure is an `onClosed`. */
   upgrade(tls: TlsOptions, host: string, done: (certificate: Uint8Array) => void): void
+  /** DER; empty where there is none. */
+  peerCertificate(): Uint8Array
   destroy(): void
 }
 

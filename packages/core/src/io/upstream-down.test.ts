@@ -119,7 +119,7 @@ describe('while nobody can be asked', () => {
     expect(bench.world.lines.at(-1)).toContain('is back')
     const quiet = new KernelBench()
     quiet.app.connect(1)
-    quiet.app.app.control({ type: 'listening', target: 1, listening: true })
+    quiet.app.app.control({ type: 'listening', target: 1, to: 'state', listening: true })
     await quiet.run(30_000)
     expect(quiet.world.lines).toEqual([])
   })

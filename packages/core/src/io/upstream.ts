@@ -8,29 +8,36 @@
  * 3. When a lane is lost: what was not written goes to the next one, unnoticed; what was written fails as `maybe`, or
  *    is sent again where the call is idempotent and the retry budget allows.
  * 4. A back-off is ended by a handshake, not by a connect; and begun anew only after a connection that lived.
- * 5. While there is nobody to ask, calls wait for their deadline in a bounded queue (`whenDown: 'wait'`) or fail at
+ * 5. Calls that may share a lane and calls that want one to themselves wait apart, each fairly between clients and
+ *    priorities: neither blocks the other.
+ * 6. While there is nobody to ask, calls wait for their deadline in a bounded queue (`whenDown: 'wait'`) or fail at
  *    once. After a refusal (password, permission) they fail with that refusal.
  */
 import type { EventMessage, UpstreamConfiguration } from '../channel/messages.ts'
-import { CallFlag } from '../channel/records.ts'
+import { CallFlag, PRIORITIES } from '../channel/records.ts'
 import type { Cloneable } from '../plugin/cloneable.ts'
 import type { IoProtocol } from '../plugin/connection.ts'
 import type { Endpoint } from '../plugin/discovery.ts'
 import { describeError, type IoKernelError, LocalError, RefusedError, RemoteError } from '../plugin/errors.ts'
 import type { UpstreamState, UpstreamStatus } from '../plugin/protocol.ts'
+import type { UpstreamLimits } from '../shared/limits.ts'
 import type { Attachment } from './attachment.ts'
 import { type Call, CallList, CallState } from './call.ts'
 import type { Client } from './client.ts'
+import { ConnectionBudget } from './connection-budget.ts'
 import { ConnectionFactory, type FactoryServices, type OpenedConnection } from './connection-factory.ts'
 import type { ConnectionOwner, Purpose } from './connection-owner.ts'
 import { Credentials } from './credentials.ts'
+import { ElasticLanes } from './elastic.ts'
 import type { IoEnvironment, Timer } from './environment.ts'
+import { FairQueue } from './fair-queue.ts'
 import { InterestHub } from './interest-hub.ts'
 import { LaneSet } from './lane-set.ts'
 import type { LiveConnection } from './live-connection.ts'
 import { Monitor } from './monitor.ts'
 import { RetryBudget } from './retry-budget.ts'
-import { oneLane, pool } from './scheduler.ts'
+import { oneLane, pool, type Scheduler } from './scheduler.ts'
+import { ServiceTimes } from './service-times.ts'
 import { SessionPool } from './session-pool.ts'
 import { Troubles } from './troubles.ts'
 
@@ -45,7 +52,10 @@ export class Upstream {
   readonly #services: FactoryServices
   readonly #environment: IoEnvironment
   readonly #budget: RetryBudget
-  readonly #queue = new CallList()
+  /** Calls that may share a lane when there is room, and calls that wait for one to themselves. */
+  readonly #sharing = new FairQueue()
+  readonly #alone = new FairQueue()
+  readonly #scheduler: Scheduler
   /** Calls that the peer did not execute, on their way back into the queue. */
   readonly #parked = new CallList()
   readonly #monitor: Monitor
@@ -78,20 +88,37 @@ export class Upstream {
       endpoint: () => this.#endpointInUse(),
       onOpenFailed: (connection: LiveConnection, error: IoKernelError) => this.#openFailed(connection, error),
     }
+    const connections = new ConnectionBudget(limits, () => ({
+      lanes: this.#lanes.count,
+      sessions: this.sessions.count,
+    }))
+    this.#scheduler = schedulerFor(lanes, limits, connections.lanesMax)
     this.#lanes = new LaneSet({
       ...shared,
-      scheduler: lanes === 'one' ? oneLane : pool(limits.lanesMax),
+      scheduler: this.#scheduler,
+      spreads: lanes === 'pool',
+      mayOpenLane: () => connections.mayOpenLane() || this.sessions.giveUpIdle(),
+      hasWaiting: () => !this.#sharing.isEmpty || !this.#alone.isEmpty,
+      rescue: (lane) => this.#rescue(lane),
+      onPolluted: (lane, found) => this.#onPolluted(lane, found),
+      onStale: (call) => this.#sendAgain(call),
       open: (endpoint, owner) => this.#open('lane', endpoint, owner).connection,
       withCredentials: (then) => this.#withCredentials(then),
       onLaneReady: () => this.#onLaneReady(),
       onLaneClosed: (connection, error) => this.#onLaneClosed(connection, error),
       onTrouble: (reason) => this.#setReason(reason),
-      onRoom: () => this.#pump(),
+      onRoom: () => {
+        this.#pump()
+        if (this.sessions.isWaiting) this.sessions.pump()
+      },
       onAddressesGone: (reason) => this.#onAddressesGone(reason),
       onNotExecuted: (call) => this.#onNotExecuted(call),
     })
     this.sessions = new SessionPool({
       ...shared,
+      mayOpen: () => connections.mayOpenSession() || this.#lanes.giveUpIdle(),
+      openCancel: (endpoint, owner, token) =>
+        this.#factory.open('cancel', endpoint, this.credentials.last, owner, token).connection,
       open: (endpoint, owner) => this.#open('session', endpoint, owner),
     })
     this.interests = new InterestHub({ ...shared, open: (endpoint, owner) => this.#open('push', endpoint, owner) })
@@ -101,6 +128,7 @@ export class Upstream {
       watched: () => this.#lanes.lanes[0]?.endpoint,
       lanes: () => this.#lanes.lanes,
       open: (endpoint, owner) => this.#open('monitor', endpoint, owner),
+      roleLost: (lane) => this.#lanes.onRoleLost(lane),
       giveUp: (lane, reason) =>
         lane.destroy(new RemoteError('LANE_SILENT', `${authority} at ${lane.endpoint.id}: ${reason}`)),
     })
@@ -131,14 +159,21 @@ export class Upstream {
       if (error !== undefined) return this.#services.settlement.fail(call, describeError(error, { sent: 'no' }), nowMs)
       return this.sessions.borrowFor(call)
     }
-    if (this.#queue.first === undefined) {
-      const lane = this.#lanes.choose()
-      if (lane !== undefined) return lane.submit(call, nowMs)
+    // Without sharing, whatever a call may do is undone before the next one.
+    if (this.configuration.limits.lanesMax === 0) call.flags |= CallFlag.Taints
+    const shares = this.#scheduler.shares(call)
+    const queue = shares ? this.#sharing : this.#alone
+    if (queue.isEmpty) {
+      const lane = this.#lanes.choose(shares, nowMs, this.#alone.count)
+      if (lane !== undefined) return this.#lanes.write(lane, call, shares, nowMs)
     }
     const error = this.#reasonToFail()
     if (error !== undefined) return this.#services.settlement.fail(call, describeError(error, { sent: 'no' }), nowMs)
     call.state = CallState.Queued
-    this.#queue.push(call)
+    // Where callers rely on the order of their calls, all of them wait in one line.
+    if (this.configuration.lanes === 'one') call.priority = NORMAL
+    queue.push(call)
+    this.#grow(nowMs)
   }
 
   addInterest(attachment: Attachment, interest: number, key: string, resumed: boolean): void {
@@ -190,7 +225,8 @@ export class Upstream {
   }
 
   #onLaneClosed(connection: LiveConnection, error: IoKernelError): void {
-    if (error instanceof RefusedError) this.#refuse(error)
+    // Where there are lanes, one more that was refused is no news to those who wait.
+    if (error instanceof RefusedError && this.#lanes.lanes.length === 0) this.#refuse(error)
     this.#takeBack(connection, error)
     this.#tellState()
     this.#failIfDown()
@@ -217,17 +253,79 @@ export class Upstream {
   }
 
   #unpark(): void {
-    for (let call = this.#parked.shift(); call !== undefined; call = this.#parked.shift()) this.#queue.push(call)
+    for (let call = this.#parked.shift(); call !== undefined; call = this.#parked.shift())
+      this.#queueOf(call).push(call)
     this.#pump()
   }
 
   #pump(): void {
-    if (this.#queue.first === undefined) return
+    if (this.#sharing.isEmpty && this.#alone.isEmpty) return
     const nowMs = this.#environment.nowMs()
-    for (let lane = this.#lanes.choose(); lane !== undefined; lane = this.#lanes.choose()) {
-      lane.submit(this.#queue.shift() as Call, nowMs)
-      if (this.#queue.first === undefined) return
+    const left = this.#pumpFrom(this.#alone, nowMs)
+    if (this.#pumpFrom(this.#sharing, nowMs) || left) this.#grow(nowMs)
+  }
+
+  /** Writes what there is room for. True when calls are left. What is known of a call may have changed as it waited. */
+  #pumpFrom(queue: FairQueue, nowMs: number): boolean {
+    for (let call = queue.peek(); call !== undefined; call = queue.peek()) {
+      const shares = this.#scheduler.shares(call)
+      const lane = this.#lanes.choose(shares, nowMs, this.#alone.count)
+      if (lane === undefined) return true
+      queue.shift()
+      this.#lanes.write(lane, call, shares, nowMs)
     }
+    return false
+  }
+
+  #grow(nowMs: number): void {
+    const sharingSinceMs = this.#sharing.peek()?.arrivedAtMs ?? nowMs
+    this.#lanes.grow({ sharing: this.#sharing.count, sharingSinceMs, alone: this.#alone.count }, nowMs)
+  }
+
+  #queueOf(call: Call): FairQueue {
+    return this.#scheduler.shares(call) ? this.#sharing : this.#alone
+  }
+
+  /** A lane's preparations for this call were out of date: once more, before all others. */
+  #sendAgain(call: Call): void {
+    call.renewed = true
+    call.state = CallState.Queued
+    this.#queueOf(call).unshift(call)
+    // The connection is in the middle of a read: it pumps when that is done.
+  }
+
+  /** The head of this lane is late. Whoever stands behind it and may be executed twice goes to another one. */
+  #rescue(lane: LiveConnection): void {
+    const nowMs = this.#environment.nowMs()
+    const rescued: Call[] = []
+    let call = lane.unanswered.first?.next
+    while (call !== undefined && call !== lane.unflushed) {
+      const following: Call | undefined = call.next
+      if (call.state === CallState.Written && this.#mayRetry(call, nowMs)) {
+        lane.unanswered.replace(call, this.#services.settlement.ghostOf(call))
+        rescued.push(call)
+      }
+      call = following
+    }
+    for (const each of rescued.reverse()) {
+      each.state = CallState.Queued
+      this.#queueOf(each).unshift(each)
+    }
+    if (rescued.length > 0) this.#pump()
+  }
+
+  #onPolluted(lane: LiveConnection, found: string): void {
+    const { authority } = this.configuration
+    const listening = [...this.clients].filter(({ listensToPollution }) => listensToPollution)
+    for (const { attachment, target } of listening) {
+      attachment.event({ type: 'polluted', target, pollution: { endpoint: lane.endpoint.id, found } })
+    }
+    if (listening.length > 0) return
+    this.#environment.log(
+      'warn',
+      `${authority}: a call left state behind on a shared connection (${found}); it was dropped. ` +
+        'What changes a connection belongs in a session or a transaction',
+    )
   }
 
   /** A session or a push connection did not come to be. */
@@ -269,7 +367,7 @@ export class Upstream {
     }
     for (const call of again.reverse()) {
       call.state = CallState.Queued
-      this.#queue.unshift(call)
+      this.#queueOf(call).unshift(call)
     }
   }
 
@@ -348,7 +446,7 @@ export class Upstream {
       if (this.#refusal !== undefined) return this.#refusal
       if (this.configuration.whenDown === 'fail' && this.#status() === 'down') return this.#down()
     }
-    return this.#queue.count >= this.configuration.limits.queueMax ? this.#queueFull() : undefined
+    return this.#sharing.count + this.#alone.count >= this.configuration.limits.queueMax ? this.#queueFull() : undefined
   }
 
   #failIfDown(): void {
@@ -362,7 +460,7 @@ export class Upstream {
     const unsent = describeError(error, { sent: 'no' })
     const maybe = describeError(error, { sent: 'maybe' })
     const nowMs = this.#environment.nowMs()
-    for (const list of [this.#queue, this.#parked]) {
+    for (const list of [this.#sharing, this.#alone, this.#parked]) {
       for (let call = list.shift(); call !== undefined; call = list.shift()) {
         this.#services.settlement.fail(call, call.retries === 0 ? unsent : maybe, nowMs)
       }
@@ -385,4 +483,13 @@ export class Upstream {
   }
 }
 
+/** `outOf`: lanes there may be, next to the sessions. */
+function schedulerFor(lanes: UpstreamConfiguration['lanes'], limits: UpstreamLimits, outOf: number): Scheduler {
+  if (lanes === 'one') return oneLane
+  if (limits.lanesMax === 0) return pool(outOf)
+  const lanesMax = Math.min(limits.lanesMax, outOf)
+  return lanes === 'pool' ? pool(lanesMax) : new ElasticLanes(lanesMax, limits, new ServiceTimes(limits.quickMsMax))
+}
+
+const NORMAL = PRIORITIES.indexOf('normal')
 const NONE: ReadonlySet<string> = new Set()

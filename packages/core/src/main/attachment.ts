@@ -127,7 +127,7 @@ export class Attachment {
 
   announce(target: number, upstream: UpstreamConfiguration, listening: boolean): void {
     this.exchange.control({ type: 'connect', target, upstream })
-    if (listening) this.exchange.control({ type: 'listening', target, listening })
+    if (listening) this.exchange.control({ type: 'listening', target, to: 'state', listening })
   }
 
   /** The I/O thread is gone. `replacement` settles when there is a new one. */
@@ -158,6 +158,8 @@ export class Attachment {
     switch (event.type) {
       case 'state':
         return this.upstreams.get(event.target)?.accept(event.state, event.refusal && rebuildError(event.refusal))
+      case 'polluted':
+        return this.upstreams.get(event.target)?.onPollution(event.pollution)
       case 'disconnected':
         return this.upstreams.get(event.target)?.onDisconnected()
       case 'credentials-wanted':

@@ -15,6 +15,7 @@
  * Limits: `inFlightMax` slots, `pendingBytesMax`.
  */
 import { AsyncResource } from 'node:async_hooks'
+import type { CallSort } from '../channel/backlog.ts'
 import type { ChannelEnd } from '../channel/channel.ts'
 import {
   type ControlMessage,
@@ -28,6 +29,7 @@ import {
   Completion,
   flagsOf,
   kindOf,
+  PRIORITIES,
   packKind,
   Submission,
   TIME,
@@ -35,6 +37,8 @@ import {
   WORD_B,
   WORD_C,
   WORD_CALL,
+  WORD_D,
+  WORD_E,
   WORD_KIND,
   WORD_LENGTH,
 } from '../channel/records.ts'
@@ -48,6 +52,7 @@ import type { KernelLimits } from '../shared/limits.ts'
 import { shielded } from '../shared/shield.ts'
 import { Aborts } from './aborts.ts'
 import { abortedBefore, placed, tooManyInFlight } from './call-errors.ts'
+import type { PieceSink } from './incoming-stream.ts'
 import { type Origin, Origins } from './origins.ts'
 import { Poller } from './poller.ts'
 import { type AnyOperation, type CallSlot, CallSlots } from './slots.ts'
@@ -130,6 +135,7 @@ export class Exchange {
     deadlineMs: number,
     requestBytesMax: number,
     options: CallOptions | undefined,
+    sink?: PieceSink,
   ): Promise<unknown> {
     if (this.#lost !== undefined) throw this.#lost
     const signal = options?.signal
@@ -141,6 +147,8 @@ export class Exchange {
     if (offset === -1) writer.lend(this.#scratch, 0, this.#scratch.length)
     else writer.lend(out.bytes, offset + HEADER_BYTES, out.payloadLimit())
     const hint = operation.encode(writer, args)
+    const fingerprint = operation.fingerprint === undefined ? 0 : operation.fingerprint(args)
+    const priority = options?.priority === undefined ? NORMAL : PRIORITIES.indexOf(options.priority)
     const direct = offset !== -1 && !writer.spilled
     if (!direct) this.#unsent.assertRoom(writer.length)
     const call = this.#slots.take()
@@ -149,10 +157,18 @@ export class Exchange {
     call.args = args
     call.options = options
     if (options !== undefined) this.#observe(call, options)
+    if (sink !== undefined) {
+      call.sink = sink
+      sink.begun(call.id)
+    }
+    const kind = packKind(Submission.Request, flags, target)
     if (direct) {
-      this.#publish(offset, call.id, packKind(Submission.Request, flags, target), hint, deadlineMs, writer.length)
+      const at = offset >> 2
+      out.words[at + WORD_D] = fingerprint
+      out.words[at + WORD_E] = priority
+      this.#publish(offset, call.id, kind, hint, deadlineMs, writer.length)
     } else {
-      this.#defer(call, packKind(Submission.Request, flags, target), hint, deadlineMs)
+      this.#defer(call, kind, hint, deadlineMs, { fingerprint, priority })
     }
     if (!this.#busy) this.#setBusy(true)
     this.#poller.begin(this.#slots.waiting === 1)
@@ -160,6 +176,18 @@ export class Exchange {
       call.resolve = resolve
       call.reject = reject
     })
+  }
+
+  /** The reader of a streamed reply has taken so many bytes. */
+  credit(callId: number, bytes: number): void {
+    if (this.#slots.find(callId)?.waiting !== true) return
+    this.#unsent.add(packKind(Submission.Credit, 0, 0), callId, bytes, 0, EMPTY)
+    this.#flushAdded()
+  }
+
+  /** Nobody waits for this call any more. */
+  cancel(callId: number): void {
+    this.#abort(callId)
   }
 
   /** Sends a control message, in order with the calls around it. */
@@ -218,11 +246,11 @@ export class Exchange {
     this.#end.wakeReader()
   }
 
-  #defer(call: CallSlot, kind: number, hint: number, deadlineMs: number): void {
+  #defer(call: CallSlot, kind: number, hint: number, deadlineMs: number, sort: CallSort): void {
     const writer = this.#writer
     // Spilled memory is the writer's own and it will not touch it again; everything else is lent and copied.
     const payload = writer.spilled ? writer.written() : Buffer.from(writer.written())
-    this.#unsent.addCall(kind, call.id, hint, deadlineMs, payload)
+    this.#unsent.addCall(kind, call.id, hint, deadlineMs, payload, sort)
     this.#flushAdded()
   }
 
@@ -319,7 +347,8 @@ export class Exchange {
     let failure: unknown
     let failed = false
     try {
-      value = operation.decode(this.#view, call.args, origin.facts)
+      if (call.sink === undefined) value = operation.decode(this.#view, call.args, origin.facts)
+      else call.sink.take(copyOf(this.#view), origin.facts)
     } catch (error) {
       failure = placed(error, origin.endpoint)
       failed = true
@@ -374,8 +403,11 @@ export class Exchange {
       case Completion.ReplyPiece: {
         const call = this.#slots.find(number)
         if (call?.waiting !== true) return
-        call.pieces ??= []
-        call.pieces.push(Buffer.from(incoming.bytes.subarray(start, end)))
+        const piece = Buffer.from(incoming.bytes.subarray(start, end))
+        if (call.sink !== undefined) call.sink.take(piece, this.#origins.of(words[at + WORD_A] as number).facts)
+        else if ((flagsOf(kind) & CallFlag.Restart) !== 0) call.pieces = undefined
+        else if (call.pieces === undefined) call.pieces = [piece]
+        else call.pieces.push(piece)
         return
       }
       case Completion.Failed: {
@@ -422,5 +454,10 @@ export class Exchange {
   }
 }
 
+function copyOf(view: ReplyView): Buffer {
+  return Buffer.from(view.bytes.subarray(view.start, view.end))
+}
+
 const EMPTY = new Uint8Array(0)
+const NORMAL = PRIORITIES.indexOf('normal')
 const NEVER_LEFT = 'the deadline passed before the request could be handed to the I/O thread: the channel was full'

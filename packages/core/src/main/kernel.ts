@@ -90,7 +90,7 @@ export class Kernel {
   ): Client {
     this.#assertOpen()
     this.#settings.registry.assertRegistered(protocol)
-    const limits = upstreamLimits(options)
+    const limits = upstreamLimits(options, protocol.limits)
     const resolved = protocol.resolve(target)
     checkTls(resolved.tls)
     this.#settings.registry.assertDiscovery(resolved.name.discovery)

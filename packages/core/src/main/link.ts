@@ -19,6 +19,8 @@ import type {
 } from '../plugin/protocol.ts'
 import type { Attachment } from './attachment.ts'
 import { durationMs } from './durations.ts'
+import type { Exchange } from './exchange.ts'
+import { IncomingStream, type PieceSink } from './incoming-stream.ts'
 import { InterestEntry } from './interests.ts'
 import { checkCallOptions } from './options.ts'
 import type { AnyOperation } from './slots.ts'
@@ -101,8 +103,45 @@ export class UpstreamLink implements Link {
     }
   }
 
-  stream<Args>(_operation: Operation<Args, unknown>, _args: Args, _options?: CallOptions): ReplyStream {
-    throw new LocalError('UNBUILT', 'streams are being built')
+  stream<Args>(operation: Operation<Args, unknown>, args: Args, options?: CallOptions): ReplyStream {
+    return this.streamTo(operation as AnyOperation, args, this.entry.target, CallFlag.Exclusive, options)
+  }
+
+  protected streamTo(
+    operation: AnyOperation,
+    args: unknown,
+    target: number,
+    flags: number,
+    options: CallOptions | undefined,
+  ): ReplyStream {
+    this.assertUsable()
+    if (options !== undefined) checkCallOptions(options)
+    const { attachment, entry } = this
+    const all = (flagsFor(operation, options) & ~CallFlag.Exclusive) | flags | CallFlag.Stream
+    const start = async (sink: PieceSink): Promise<unknown> => {
+      try {
+        this.assertUsable()
+        if (attachment.replacement !== undefined) await attachment.replacement
+        return await this.call(operation, args, target, all, options, sink)
+      } catch (error) {
+        throw atCaller(error, start, entry.authority)
+      }
+    }
+    const { streamBytesMax } = entry.configuration.limits
+    const exchange = (): Exchange | undefined => (attachment.isOver ? undefined : attachment.exchange)
+    return new IncomingStream(
+      {
+        start,
+        credit: (callId, bytes) => exchange()?.credit(callId, bytes),
+        cancel: (callId) => exchange()?.cancel(callId),
+      },
+      streamBytesMax,
+    )
+  }
+
+  /** Throws when calls make no sense any more. */
+  protected assertUsable(): void {
+    this.entry.assertOpen()
   }
 
   protected call(
@@ -111,6 +150,7 @@ export class UpstreamLink implements Link {
     target: number,
     flags: number,
     options: CallOptions | undefined,
+    sink?: PieceSink,
   ): Promise<unknown> {
     const limits = this.entry.configuration.limits
     if (options !== undefined) checkCallOptions(options)
@@ -118,7 +158,16 @@ export class UpstreamLink implements Link {
       options?.deadlineMs === undefined
         ? (operation.deadlineMs ?? limits.callDeadlineMs)
         : durationMs('deadlineMs', options.deadlineMs)
-    return this.attachment.exchange.call(operation, args, target, flags, deadlineMs, limits.requestBytesMax, options)
+    return this.attachment.exchange.call(
+      operation,
+      args,
+      target,
+      flags,
+      deadlineMs,
+      limits.requestBytesMax,
+      options,
+      sink,
+    )
   }
 }
 
@@ -157,19 +206,26 @@ export class SessionEntry extends UpstreamLink implements SessionLink {
     options?: CallOptions,
   ): Promise<Reply> {
     try {
-      if (this.#closing !== undefined) throw new LocalError('SESSION_CLOSED', 'this session was closed: open another')
-      if (this.#lostWith !== undefined) {
-        throw new LocalError(
-          'SESSION_LOST',
-          `this session's connection was lost (${this.#lostWith.message}): open another and begin again`,
-        )
-      }
+      this.assertUsable()
       // Never `Exclusive`: the connection is the caller's already.
       const flags = (flagsFor(operation as AnyOperation, options) & ~CallFlag.Exclusive) | CallFlag.Session
       return (await this.call(operation as AnyOperation, args, this.#number, flags, options)) as Reply
     } catch (error) {
       throw atCaller(error, this.request, this.entry.authority)
     }
+  }
+
+  override stream<Args>(operation: Operation<Args, unknown>, args: Args, options?: CallOptions): ReplyStream {
+    return this.streamTo(operation as AnyOperation, args, this.#number, CallFlag.Session, options)
+  }
+
+  protected override assertUsable(): void {
+    if (this.#closing !== undefined) throw new LocalError('SESSION_CLOSED', 'this session was closed: open another')
+    if (this.#lostWith === undefined) return
+    throw new LocalError(
+      'SESSION_LOST',
+      `this session's connection was lost (${this.#lostWith.message}): open another and begin again`,
+    )
   }
 
   close(): Promise<void> {
@@ -220,6 +276,8 @@ function flagsFor(operation: AnyOperation, options: CallOptions | undefined): nu
   if (operation.on === 'session') flags |= CallFlag.Exclusive
   if (options?.idempotent ?? operation.idempotent) flags |= CallFlag.Idempotent
   if (operation.access === 'read') flags |= CallFlag.Read
+  if (operation.taints === true) flags |= CallFlag.Taints
+  if (operation.answer === 'written') flags |= CallFlag.Silent
   return flags
 }
 

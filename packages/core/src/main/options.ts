@@ -4,6 +4,7 @@
  * Rules: what is wrong is refused with its name, and nothing has happened yet: a signal that is none would otherwise
  * throw in the middle of a drain, and take every other call with it.
  */
+import { PRIORITIES } from '../channel/records.ts'
 import { LocalError } from '../plugin/errors.ts'
 import type { CallOptions, TlsOptions } from '../plugin/protocol.ts'
 import {
@@ -24,6 +25,10 @@ export function checkCallOptions(options: CallOptions): void {
   if (idempotent !== undefined && typeof idempotent !== 'boolean') {
     throw new LocalError('OPTION', 'idempotent is true or false')
   }
+  const { priority } = options
+  if (priority !== undefined && !PRIORITIES.includes(priority)) {
+    throw new LocalError('OPTION', "priority is 'high', 'normal' or 'low'")
+  }
 }
 
 /** Anything that behaves as an AbortSignal: polyfills and other realms have classes of their own. */
@@ -43,14 +48,17 @@ export function checkFunction(name: string, value: unknown): void {
 }
 
 /** Limits of one upstream: the defaults with the caller's changes. */
-export function upstreamLimits(options: UpstreamOptions): UpstreamLimits {
+export function upstreamLimits(
+  options: UpstreamOptions,
+  ofProtocol: { readonly [option: string]: number } = {},
+): UpstreamLimits {
   if (typeof options !== 'object' || options === null)
     throw new LocalError('OPTION', 'the options of connect() are an object')
   const { whenDown, ...changes } = options
   if (whenDown !== undefined && whenDown !== 'wait' && whenDown !== 'fail') {
     throw new LocalError('OPTION', "whenDown is 'wait' or 'fail'")
   }
-  return changed(UPSTREAM_LIMITS, changes, 'connect()')
+  return changed(changed(UPSTREAM_LIMITS, ofProtocol, "the protocol's limits"), changes, 'connect()')
 }
 
 export function kernelLimits(changes: Partial<KernelLimits>): KernelLimits {
@@ -101,7 +109,9 @@ const TLS_CHECKS: { readonly [Name in keyof Required<TlsOptions>]: (value: unkno
 const AT_LEAST_ONE: readonly string[] = [
   'inFlightMax',
   'pipelineMax',
-  'lanesMax',
+  'connectionsMax',
+  'windowMax',
+  'streamBytesMax',
   'queueMax',
   'scriptStepsMax',
   'drainMsMax',

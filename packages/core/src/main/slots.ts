@@ -9,6 +9,7 @@
 import { callIdOf, SLOTS_MAX, slotOf } from '../channel/records.ts'
 import type { CallOptions, Operation } from '../plugin/protocol.ts'
 import { assert } from '../shared/assert.ts'
+import type { PieceSink } from './incoming-stream.ts'
 
 /** 12 bits beside the slot's 20. */
 const GENERATION_MAX = 0xfff
@@ -34,6 +35,8 @@ export class CallSlot {
   submittedAtMs = 0
   /** Pieces of a reply that is longer than a record. */
   pieces: Buffer[] | undefined
+  /** Somebody reads the reply as it arrives. */
+  sink: PieceSink | undefined
 
   constructor(slot: number) {
     this.slot = slot
@@ -94,6 +97,7 @@ export class CallSlots {
     call.options = undefined
     call.onTiming = undefined
     call.pieces = undefined
+    call.sink = undefined
   }
 
   free(call: CallSlot): void {

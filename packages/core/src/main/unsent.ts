@@ -5,7 +5,7 @@
  * that has not begun to leave can still be withdrawn, and its deadline is kept here: the I/O thread cannot know of it.
  * Limits: `pendingBytesMax`; a single larger request is let in when nothing waits.
  */
-import { Backlog, type BacklogRecord } from '../channel/backlog.ts'
+import { Backlog, type BacklogRecord, type CallSort } from '../channel/backlog.ts'
 import { kindOf, packKind, Submission } from '../channel/records.ts'
 import type { RingProducer } from '../channel/ring.ts'
 import { LocalError } from '../plugin/errors.ts'
@@ -57,18 +57,34 @@ export class UnsentRequests {
     )
   }
 
-  addCall(kind: number, callId: number, hint: number, deadlineMs: number, payload: Uint8Array): void {
-    const records = this.add(kind, callId, hint, deadlineMs, payload)
+  addCall(kind: number, callId: number, hint: number, deadlineMs: number, payload: Uint8Array, sort: CallSort): void {
+    const records = this.add(kind, callId, hint, deadlineMs, payload, sort)
     this.#calls.set(callId, { sinceMs: nowMs(), deadlineMs, records })
   }
 
   /** A record without a deadline of its own: control, cancel. */
-  add(kind: number, callId: number, hint: number, deadlineMs: number, payload: Uint8Array): readonly BacklogRecord[] {
+  add(
+    kind: number,
+    callId: number,
+    hint: number,
+    deadlineMs: number,
+    payload: Uint8Array,
+    sort?: CallSort,
+  ): readonly BacklogRecord[] {
     const max = this.#payloadMax
     const total = payload.length
     const piece = packKind(Submission.Piece, 0, 0)
     const records: BacklogRecord[] = [
-      { kind, call: callId, a: hint, b: deadlineMs, c: total, time: 0, payload: payload.subarray(0, max) },
+      {
+        kind,
+        call: callId,
+        a: hint,
+        b: deadlineMs,
+        c: total,
+        time: 0,
+        payload: payload.subarray(0, max),
+        ...(sort && { sort }),
+      },
     ]
     for (let at = max; at < total; at += max) {
       records.push({ kind: piece, call: callId, a: 0, b: 0, c: 0, time: 0, payload: payload.subarray(at, at + max) })

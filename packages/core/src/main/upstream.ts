@@ -20,6 +20,7 @@ export class UpstreamEntry implements UpstreamHandle {
   readonly #attachment: Attachment
   readonly #credentials: (() => Cloneable | Promise<Cloneable>) | undefined
   readonly #listeners = new Set<(state: UpstreamState) => void>()
+  readonly #pollutionListeners = new Set<(pollution: Pollution) => void>()
   #state: UpstreamState = { status: 'connecting', endpoints: [], reason: undefined }
   #refusal: IoKernelError | undefined
   #closing: Promise<void> | undefined
@@ -112,17 +113,27 @@ export class UpstreamEntry implements UpstreamHandle {
     checkFunction('the listener of onState()', listener ?? null)
     const first = !this.isListening
     const registration = this.#watch(AsyncResource.bind(listener))
-    if (first) this.#sayListening(true)
+    if (first) this.#sayListening('state', true)
     return {
       [Symbol.dispose]: () => {
         registration[Symbol.dispose]()
-        if (!this.isListening) this.#sayListening(false)
+        if (!this.isListening) this.#sayListening('state', false)
       },
     }
   }
 
-  onPolluted(_listener: (pollution: Pollution) => void): Disposable {
-    throw new LocalError('UNBUILT', 'pollution is being built')
+  onPolluted(listener: (pollution: Pollution) => void): Disposable {
+    checkFunction('the listener of onPolluted()', listener ?? null)
+    const registered = AsyncResource.bind(listener)
+    this.#pollutionListeners.add(registered)
+    if (this.#pollutionListeners.size === 1) this.#sayListening('pollution', true)
+    return {
+      [Symbol.dispose]: () => {
+        if (this.#pollutionListeners.delete(registered) && this.#pollutionListeners.size === 0) {
+          this.#sayListening('pollution', false)
+        }
+      },
+    }
   }
 
   close(options: { readonly deadlineMs?: number } = {}): Promise<void> {
@@ -136,6 +147,10 @@ export class UpstreamEntry implements UpstreamHandle {
     this.#state = state
     this.#refusal = refusal
     for (const listener of [...this.#listeners]) shielded(() => listener(state))
+  }
+
+  onPollution(pollution: Pollution): void {
+    for (const listener of [...this.#pollutionListeners]) shielded(() => listener(pollution))
   }
 
   onDisconnected(): void {
@@ -176,8 +191,8 @@ export class UpstreamEntry implements UpstreamHandle {
     return { [Symbol.dispose]: () => void this.#listeners.delete(listener) }
   }
 
-  #sayListening(listening: boolean): void {
-    this.#attachment.tell({ type: 'listening', target: this.target, listening })
+  #sayListening(to: 'state' | 'pollution', listening: boolean): void {
+    this.#attachment.tell({ type: 'listening', target: this.target, to, listening })
   }
 
   #notReady(deadlineMs: number): DeadlineError {

@@ -85,12 +85,45 @@ export interface UpstreamLimits {
   readonly replyBytesMax: number
   /** A frame that the framer cannot pass on in parts. */
   readonly frameBytesMax: number
+  /** What a streamed reply may have on its way to a reader that has not taken it; beyond, the peer waits. */
+  readonly streamBytesMax: number
+  /** How long the reader of a stream may take nothing while the peer waits for it. */
+  readonly readerTimeoutMs: number
+  /**
+   * Lanes and sessions together; a push connection and a monitor come besides. One more than `sessionsMax`, so that it
+   * binds only where a protocol or a user says so.
+   */
+  readonly connectionsMax: number
+  /** Of those, how many lanes may not take: a transaction can begin while every lane works. */
+  readonly sessionsReserved: number
   /** Connections that are lent (transactions, blocking commands). */
   readonly sessionsMax: number
   /** Idle sessions kept for the next borrower. */
   readonly sessionsIdleMax: number
-  /** Lanes of an `elastic` or `pool` upstream; `one` has one. */
+  /**
+   * Lanes of an `elastic` or `pool` upstream; `one` has one. 0: no connection is shared; every call has one to itself,
+   * which is reset before the next.
+   */
   readonly lanesMax: number
+  /**
+   * Elastic lanes: quick reads written and not answered on one lane. A deeper queue in the server buys little and puts
+   * everybody behind a slow one. Multiplied where the round trip is long.
+   */
+  readonly windowMax: number
+  /** Elastic lanes: a statement is quick when nearly all of its calls take no longer than this beyond the round trip. */
+  readonly quickMsMax: number
+  /** Elastic lanes: nothing more is written behind a call that has not been answered for this long. */
+  readonly lateHeadMs: number
+  /** Elastic lanes: a quick read that has waited this long for room is reason to open another lane. */
+  readonly growAfterMs: number
+  /** An elastic lane that nobody has used for this long is closed; one stays. */
+  readonly laneIdleMs: number
+  /** A lane is replaced when it has lived this long, give or take a tenth: servers leak, balancers forget. */
+  readonly laneLifeMs: number
+  /** How often a lane is looked over for state that a call left behind. */
+  readonly auditIntervalMs: number
+  /** How long a call that was given up may still run after the peer was asked to cancel it. */
+  readonly cancelTimeoutMs: number
   /** Interests (channels, LISTEN names) of one upstream. */
   readonly interestsMax: number
   /** How often the monitor connection asks. */
@@ -124,9 +157,21 @@ export const UPSTREAM_LIMITS: UpstreamLimits = {
   requestBytesMax: 512 << 20,
   replyBytesMax: 128 << 20,
   frameBytesMax: 64 << 20,
+  streamBytesMax: 1 << 20,
+  readerTimeoutMs: 300_000,
+  connectionsMax: 65,
+  sessionsReserved: 1,
   sessionsMax: 64,
   sessionsIdleMax: 4,
   lanesMax: 10,
+  windowMax: 16,
+  quickMsMax: 2,
+  lateHeadMs: 10,
+  growAfterMs: 5,
+  laneIdleMs: 10_000,
+  laneLifeMs: 1_800_000,
+  auditIntervalMs: 10_000,
+  cancelTimeoutMs: 2_000,
   interestsMax: 10_000,
   probeIntervalMs: 5_000,
   probeTimeoutMs: 2_000,

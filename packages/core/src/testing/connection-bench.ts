@@ -79,6 +79,7 @@ export class Bench implements ConnectionOwner {
         environment: this.world,
         store: this.store,
         settlement: this.settlement,
+        rearm: () => undefined,
         flushLater: (connection) => this.#gathered.push(connection),
       },
       options.correlated ?? false,
@@ -189,17 +190,18 @@ export class Bench implements ConnectionOwner {
   // ------------------------------------------------------------------------------------------------
 
   #attachment(): Attachment {
-    const fake: Pick<Attachment, 'reply' | 'piece' | 'failed' | 'released' | 'forget'> = {
+    const fake: Pick<Attachment, 'reply' | 'piece' | 'restart' | 'failed' | 'released' | 'forget'> = {
       reply: (call, _facts, bytes, start, end) => {
         const whole = Buffer.concat([...(this.#pieces.get(call.id) ?? []), bytes.subarray(start, end)])
         this.#tell(call, `reply ${untagged(whole)}`)
       },
-      piece: (call, bytes, start, end) => {
+      piece: (call, _facts, bytes, start, end) => {
         if (this.overflowing) return false
         const pieces = this.#pieces.get(call.id) ?? []
         this.#pieces.set(call.id, [...pieces, Buffer.from(bytes.subarray(start, end))])
         return true
       },
+      restart: (call) => this.#pieces.delete(call.id),
       failed: (call, error: ErrorDescription, held) => {
         this.#tell(call, `${error.code} ${error.sent}${held ? ' held' : ''}`)
       },

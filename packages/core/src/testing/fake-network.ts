@@ -136,7 +136,7 @@ export class FakePeer {
   }
 
   resume(): void {
-    this.#transport.resume()
+    this.#transport.unstall()
   }
 }
 
@@ -159,6 +159,8 @@ class FakeTransport implements Transport {
   freeAtMs = 0
   readonly #back = { freeAtMs: 0 }
   #flip = false
+  #paused = false
+  #kept: (() => void)[] = []
 
   constructor(request: DialRequest, network: FakeNetwork) {
     this.#request = request
@@ -183,7 +185,7 @@ class FakeTransport implements Transport {
     this.unsentBytes += bytes.length
     if (this.#network.stalls()) {
       this.stalled = true
-      this.#network.later({ freeAtMs: 0 }, () => this.#network.later(this, () => this.resume()))
+      this.#network.later({ freeAtMs: 0 }, () => this.#network.later(this, () => this.unstall()))
     }
     if (!this.stalled) this.#network.later(this, () => this.#leave())
   }
@@ -195,6 +197,10 @@ class FakeTransport implements Transport {
     this.#network.later(this.#back, () => {
       if (this.#phase === 'open') done(Buffer.from('certificate'))
     })
+  }
+
+  peerCertificate(): Uint8Array {
+    return Buffer.from('certificate')
   }
 
   destroy(): void {
@@ -214,28 +220,49 @@ class FakeTransport implements Transport {
       this.#network.later(this.#back, () => {
         if (this.#phase !== 'open') return
         if (this.#network.breaks()) return this.fail('ECONNRESET')
-        this.#read(chunk)
-        this.#request.events.onReceived()
+        this.#whenReading(() => {
+          if (this.#phase !== 'open') return
+          this.#read(chunk)
+          this.#request.events.onReceived()
+        })
       })
     }
   }
 
   ended(): void {
-    this.#network.later(this.#back, () => {
+    const end = (): void => {
       if (this.#phase !== 'open') return
       this.#request.events.onEnd()
       this.#network.later(this.#back, () => this.#drop())
-    })
+    }
+    this.#network.later(this.#back, () => this.#whenReading(end))
   }
 
   broken(): void {
     this.#network.later({ freeAtMs: 0 }, () => this.fail('ECONNRESET'))
   }
 
-  resume(): void {
+  unstall(): void {
     if (!this.stalled) return
     this.stalled = false
     this.#network.later(this, () => this.#leave())
+  }
+
+  pause(): void {
+    this.#paused = true
+  }
+
+  resume(): void {
+    this.#paused = false
+    const kept = this.#kept
+    this.#kept = []
+    for (const action of kept) this.#network.later(this.#back, () => this.#whenReading(action))
+  }
+
+  /** What a paused side does not read waits in order. */
+  #whenReading(action: () => void): void {
+    if (this.#paused || this.#kept.length > 0) this.#kept.push(action)
+    else action()
   }
 
   /** Both ways in which a real transport fills the buffer. */

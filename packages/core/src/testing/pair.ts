@@ -142,7 +142,7 @@ export class Pair implements AttachmentHost {
   /** A piece of a reply with more to come, as connections pass them on. */
   piece(call: Call, bytes: Buffer): void {
     if (call.state === CallState.Tombstone) return
-    if (this.io.piece(call, bytes, 0, bytes.length)) return
+    if (this.io.piece(call, 0, bytes, 0, bytes.length)) return
     this.settlement.settleEarly(call, describeError(new Error('overflow')), this.now)
   }
 
@@ -182,6 +182,10 @@ export class Pair implements AttachmentHost {
     call.state = CallState.Written
     call.writtenAtMs = nowMs
     this.held.push(call)
+  }
+
+  onCredit(call: Call, bytes: number): void {
+    call.unread -= bytes
   }
 
   onCancel(call: Call): void {

@@ -1,0 +1,82 @@
+/**
+ * How long the calls of one statement take: what elastic lanes know about them. Sans-clock.
+ *
+ * Rules:
+ * 1. What is not known is slow: a statement is quick after `SAMPLES_MIN` calls that say so, and not a call earlier.
+ * 2. The estimate is a high quantile, not a mean: one slow call in a hundred is what puts everybody behind it.
+ * 3. A single late sample must not make a statement slow for long: the machine stalls too, and all statements that were
+ *    in flight then look alike.
+ *
+ * Theory of operation: the estimate rises by half of the way to a sample above it and falls by a fiftieth of the way to
+ * one below. A sample counts at most for `SAMPLE_CAP` times the threshold once the statement is known, so that a stall
+ * costs a few dozen calls on a lane of their own, and a statement that is slow stays slow. Samples are what a call took
+ * beyond the round trip, which is the shortest time that was lately seen, whatever the statement.
+ *
+ * Limits: `STATEMENTS_MAX` statements; the one that was first seen longest ago is forgotten.
+ */
+
+/** Calls before a statement is believed to be quick. */
+const SAMPLES_MIN = 3
+const RISE = 1 / 2
+const FALL = 1 / 50
+const SAMPLE_CAP = 4
+/** About 100 bytes each: half a megabyte. Programs have hundreds of statements; only generated texts have more. */
+const STATEMENTS_MAX = 4_096
+/** The round trip is forgotten at this pace, so that one lucky sample of a network that changed does not last. */
+const ROUND_TRIP_RISE = 1 / 1_000
+
+export interface ServiceTime {
+  samples: number
+  /** Milliseconds beyond the round trip that nearly all calls stay under. */
+  highMs: number
+}
+
+export class ServiceTimes {
+  readonly #quickMsMax: number
+  readonly #statements = new Map<number, ServiceTime>()
+  /** Shortest time of a call, lately. 0 before the first. */
+  roundTripMs = 0
+
+  constructor(quickMsMax: number) {
+    this.#quickMsMax = quickMsMax
+  }
+
+  /** What is known of calls with this fingerprint; undefined for fingerprint 0, of which nothing can be. */
+  of(fingerprint: number): ServiceTime | undefined {
+    if (fingerprint === 0) return undefined
+    const known = this.#statements.get(fingerprint)
+    if (known !== undefined) return known
+    if (this.#statements.size >= STATEMENTS_MAX) {
+      for (const oldest of this.#statements.keys()) {
+        this.#statements.delete(oldest)
+        break
+      }
+    }
+    const fresh: ServiceTime = { samples: 0, highMs: 0 }
+    this.#statements.set(fingerprint, fresh)
+    return fresh
+  }
+
+  isQuick(time: ServiceTime): boolean {
+    return time.samples >= SAMPLES_MIN && time.highMs <= this.#quickMsMax
+  }
+
+  /** A call was answered `ms` after it was written, or after the one before it on its lane was answered. */
+  observe(time: ServiceTime, ms: number, alone: boolean): void {
+    // Behind others the time says nothing of the way there and back.
+    if (alone) this.#noteRoundTrip(ms)
+    const beyondMs = Math.max(0, ms - this.roundTripMs)
+    if (time.samples < SAMPLES_MIN) {
+      time.samples++
+      time.highMs = Math.max(time.highMs, beyondMs)
+      return
+    }
+    const sampleMs = Math.min(beyondMs, SAMPLE_CAP * this.#quickMsMax)
+    time.highMs += (sampleMs - time.highMs) * (sampleMs > time.highMs ? RISE : FALL)
+  }
+
+  #noteRoundTrip(ms: number): void {
+    if (this.roundTripMs === 0 || ms < this.roundTripMs) this.roundTripMs = ms
+    else this.roundTripMs += (ms - this.roundTripMs) * ROUND_TRIP_RISE
+  }
+}
