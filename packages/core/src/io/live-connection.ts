@@ -19,17 +19,20 @@ import type { ByteWriter } from '../plugin/byte-writer.ts'
 import type { Cloneable } from '../plugin/cloneable.ts'
 import { type Connection, FrameFlag, type Verdict } from '../plugin/connection.ts'
 import type { Endpoint } from '../plugin/discovery.ts'
-import { describeError, IoKernelError, LocalError, RemoteError, RemoteProtocolError } from '../plugin/errors.ts'
+import { describeError, type IoKernelError, RemoteProtocolError } from '../plugin/errors.ts'
 import type { Script } from '../plugin/script.ts'
 import { assert } from '../shared/assert.ts'
 import { type Call, type CallList, CallState, type StreamSource } from './call.ts'
+import { ConnectionErrors } from './connection-errors.ts'
 import type { ConnectionOwner, ConnectionServices, ConnectionSettings, Phase, Purpose } from './connection-owner.ts'
 import type { Timer } from './environment.ts'
+import { Intake } from './intake.ts'
 import { Outgoing } from './outgoing.ts'
 import { ReceiveBuffer } from './receive-buffer.ts'
 import { type MatcherHost, ReplyMatcher } from './reply-matcher.ts'
 import type { Chunk } from './request-store.ts'
 import { ScriptRunner } from './script-runner.ts'
+import { SilentCalls } from './silent-calls.ts'
 import type { Transport } from './transport.ts'
 
 /** Bytes of handshake frames a script may leave unread: certificates and parameters fit many times over. */
@@ -37,7 +40,6 @@ const SCRIPT_BYTES_MAX = 1 << 20
 
 /** Flags of calls that need more than a place in the order. */
 const NOT_PLAIN = CallFlag.Taints | CallFlag.Stream | CallFlag.Silent
-const EMPTY = Buffer.alloc(0)
 
 export class LiveConnection implements MatcherHost, StreamSource {
   readonly id: number
@@ -65,19 +67,14 @@ export class LiveConnection implements MatcherHost, StreamSource {
   readonly #transport: Transport
   readonly #matcher: ReplyMatcher
   #timer: Timer | undefined
-  #scanning = false
-  #upgradeAfterScan: ((certificate: Uint8Array) => void) | undefined
+  readonly #intake: Intake
+  readonly #errors: ConnectionErrors
   readonly #outgoing: Outgoing
   /** The calls on it are one that has it to itself. */
   #alone = false
-  /** Calls that nothing answers, gathered for the next write. */
-  #silent: Call[] = []
-  /** Those whose bytes the operating system has not taken yet. */
-  readonly #leaving = new Set<Call>()
+  readonly #silent: SilentCalls
   #closeReason: IoKernelError | undefined
   #retiring = false
-  /** The handshake has upgraded it. */
-  #encrypted = false
 
   constructor(settings: ConnectionSettings, owner: ConnectionOwner, services: ConnectionServices, correlated: boolean) {
     this.id = settings.id
@@ -87,13 +84,20 @@ export class LiveConnection implements MatcherHost, StreamSource {
     this.#owner = owner
     this.#services = services
     this.#protocol = settings.protocol
+    this.#errors = new ConnectionErrors(settings.authority, settings.endpoint.id)
     this.#outgoing = new Outgoing(services.store)
+    this.#silent = new SilentCalls(services.settlement, settings.id)
     this.#matcher = new ReplyMatcher(this, this.#receive, services.settlement, correlated)
+    this.#intake = new Intake(settings, this.#receive, this.#matcher, {
+      isClosed: () => this.isClosed,
+      transport: () => this.#transport,
+      fail: (error) => this.destroy(this.#errors.fromPlugin(error)),
+    })
     const { environment } = services
     this.lastHeardMs = environment.nowMs()
     this.#timer = environment.after(settings.limits.connectTimeoutMs, () =>
       this.destroy(
-        this.#remote(
+        this.#errors.remote(
           'CONNECT_TIMEOUT',
           `no connection within ${settings.limits.connectTimeoutMs} ms (connectTimeoutMs)`,
         ),
@@ -181,10 +185,7 @@ export class LiveConnection implements MatcherHost, StreamSource {
   flush(): void {
     this.#matcher.unflushed = undefined
     if (this.phase === 'closed') return
-    if (this.#silent.length === 0) return this.#outgoing.flush(this.#transport, NOTHING)
-    const silent = this.#silent
-    this.#silent = []
-    this.#outgoing.flush(this.#transport, () => this.#settleSilent(silent))
+    this.#outgoing.flush(this.#transport, this.#silent.depart(() => this.#services.environment.nowMs()) ?? NOTHING)
   }
 
   /** Makes it as good as new, when it is idle. False when the protocol cannot. */
@@ -228,14 +229,14 @@ export class LiveConnection implements MatcherHost, StreamSource {
     const limits = this.#settings.limits
     this.phase = 'scripting'
     const timer = this.#services.environment.after(timeoutMs, () =>
-      this.destroy(this.#remote('HANDSHAKE_TIMEOUT', `no answer within ${timeoutMs} ms`)),
+      this.destroy(this.#errors.remote('HANDSHAKE_TIMEOUT', `no answer within ${timeoutMs} ms`)),
     )
     this.#timer = timer
     const runner = new ScriptRunner(
       script,
       {
         send: (bytes) => this.#transport.write(bytes, NOTHING),
-        upgrade: (upgraded) => this.#upgrade(upgraded),
+        upgrade: (upgraded) => this.#intake.upgrade(upgraded),
         finished: (result) => {
           timer.cancel()
           this.#matcher.script = undefined
@@ -244,7 +245,7 @@ export class LiveConnection implements MatcherHost, StreamSource {
         },
         failed: (error) => {
           timer.cancel()
-          this.destroy(this.#fromPlugin(error))
+          this.destroy(this.#errors.fromPlugin(error))
         },
       },
       limits.scriptStepsMax,
@@ -273,10 +274,7 @@ export class LiveConnection implements MatcherHost, StreamSource {
     this.#matcher.close()
     this.#outgoing.drop()
     this.#transport.destroy()
-    const lost = describeError(this.#closeReason, { sent: 'maybe' })
-    for (const call of this.#leaving) this.#services.settlement.fail(call, lost, this.#services.environment.nowMs())
-    this.#leaving.clear()
-    this.#silent = []
+    this.#silent.fail(describeError(this.#closeReason, { sent: 'maybe' }), this.#services.environment.nowMs())
     // The owner is told at once; the transport's own `onClosed` comes later and finds the phase closed.
     this.#owner.onClosed(this, this.#closeReason)
   }
@@ -310,9 +308,11 @@ export class LiveConnection implements MatcherHost, StreamSource {
   onUnsolicited(bytes: Buffer, start: number, end: number, flags: number): void {
     if (this.purpose === 'push') return this.#owner.onStray(this, bytes, start, end, flags)
     if ((flags & (FrameFlag.Error | FrameFlag.Close)) !== 0) {
-      return this.destroy(this.#remote('CLOSED_BY_PEER', 'the peer reported an error while nothing was asked of it'))
+      return this.destroy(
+        this.#errors.remote('CLOSED_BY_PEER', 'the peer reported an error while nothing was asked of it'),
+      )
     }
-    throw new RemoteProtocolError('the peer sent a reply that nothing had asked for', this.#place())
+    throw new RemoteProtocolError('the peer sent a reply that nothing had asked for', this.#errors.place)
   }
 
   onNotExecuted(call: Call): boolean {
@@ -320,7 +320,7 @@ export class LiveConnection implements MatcherHost, StreamSource {
   }
 
   onVerdict(verdict: Verdict): void {
-    if (verdict === 'retire') this.retire(this.#remote('RETIRED', 'the peer said that it must not be used'))
+    if (verdict === 'retire') this.retire(this.#errors.remote('RETIRED', 'the peer said that it must not be used'))
     else if (verdict === 'role-lost') this.#owner.onRoleLost?.(this)
   }
 
@@ -351,12 +351,15 @@ export class LiveConnection implements MatcherHost, StreamSource {
   }
 
   onCloseFrame(): void {
-    this.destroy(this.#remote('CLOSED_BY_PEER', 'the peer announced that it closes the connection'))
+    this.destroy(this.#errors.remote('CLOSED_BY_PEER', 'the peer announced that it closes the connection'))
   }
 
   replyTooLarge(): IoKernelError {
     const { replyBytesMax } = this.#settings.limits
-    return this.#remote('REPLY_TOO_LARGE', `a reply passed replyBytesMax (${replyBytesMax} bytes) and was dropped`)
+    return this.#errors.remote(
+      'REPLY_TOO_LARGE',
+      `a reply passed replyBytesMax (${replyBytesMax} bytes) and was dropped`,
+    )
   }
 
   // ---- Transport ------------------------------------------------------------------------------------------
@@ -383,79 +386,10 @@ export class LiveConnection implements MatcherHost, StreamSource {
     if (this.phase === 'closed') return
     this.#matcher.nowMs = this.#services.environment.nowMs()
     this.lastHeardMs = this.#matcher.nowMs
-    this.#scan()
+    this.#intake.scan()
     if (this.isClosed) return
     if (this.#retiring && this.isIdle) this.destroy(this.#closeReason as IoKernelError)
     else this.#owner.onProgress(this)
-  }
-
-  #scan(): void {
-    // A script that is answered may send, be answered and upgrade: it never re-enters the framer.
-    if (this.#scanning) return
-    this.#scanning = true
-    try {
-      while (!this.isClosed && this.#scanOnce());
-    } catch (error) {
-      this.destroy(this.#fromPlugin(error))
-    }
-    this.#scanning = false
-    const upgraded = this.#upgradeAfterScan
-    this.#upgradeAfterScan = undefined
-    if (upgraded !== undefined && !this.isClosed) this.#upgrade(upgraded)
-  }
-
-  /** True when there is reason to look again. */
-  #scanOnce(): boolean {
-    const receive = this.#receive
-    const runner = this.#matcher.script
-    if (runner !== undefined && runner.rawWanted > 0) {
-      const wanted = runner.rawWanted
-      if (receive.length < wanted) return false
-      const raw = Uint8Array.prototype.slice.call(receive.bytes, receive.start, receive.start + wanted)
-      receive.consume(wanted)
-      runner.raw(raw)
-      return receive.length > 0
-    }
-    if (runner?.upgrading === true) return false
-    const length = receive.length
-    if (length === 0) return false
-    const done = this.#protocol.scan(receive.bytes, receive.start, receive.end, this.#matcher)
-    this.#matcher.endScan()
-    // `destroy` may have come from a frame; the rest of the bytes is nobody's.
-    if (this.isClosed) return false
-    receive.consume(done)
-    const { frameBytesMax } = this.#settings.limits
-    if (receive.length > frameBytesMax) {
-      throw new RemoteProtocolError(
-        `the peer's frame is longer than frameBytesMax (${frameBytesMax} bytes)`,
-        this.#place(),
-      )
-    }
-    // A script may have gone from frames to raw bytes, and those may be here.
-    return receive.length > 0 && (this.#matcher.script?.rawWanted ?? 0) > 0
-  }
-
-  #upgrade(upgraded: (certificate: Uint8Array) => void): void {
-    // The frame that led here is not consumed before the framer returns.
-    if (this.#scanning) {
-      this.#upgradeAfterScan = upgraded
-      return
-    }
-    const { tls, host } = this.#settings
-    if (tls !== undefined && (tls.mode !== 'negotiated' || this.#encrypted)) {
-      return this.#guard(() => upgraded(this.#transport.peerCertificate()))
-    }
-    if (this.#receive.length > 0) {
-      return this.destroy(
-        this.#fromPlugin(new RemoteProtocolError('bytes arrived in plain text where TLS should begin')),
-      )
-    }
-    if (tls === undefined)
-      return this.destroy(
-        this.#fromPlugin(new LocalError('PLUGIN', 'the handshake asks for TLS that was not configured')),
-      )
-    this.#encrypted = true
-    this.#transport.upgrade(tls, host, (certificate) => this.#guard(() => upgraded(certificate)))
   }
 
   #onEnd(): void {
@@ -465,12 +399,12 @@ export class LiveConnection implements MatcherHost, StreamSource {
       this.#protocol.closed?.(this.#matcher)
       this.#matcher.endScan()
     })
-    this.destroy(this.#remote('CLOSED_BY_PEER', 'the peer closed the connection'))
+    this.destroy(this.#errors.remote('CLOSED_BY_PEER', 'the peer closed the connection'))
   }
 
   #onClosed(error: Error | undefined): void {
-    if (error === undefined) this.destroy(this.#remote('CONNECTION_LOST', 'the connection was closed'))
-    else this.destroy(this.#remote('CONNECTION_LOST', `the connection failed: ${error.message}`, error))
+    if (error === undefined) this.destroy(this.#errors.remote('CONNECTION_LOST', 'the connection was closed'))
+    else this.destroy(this.#errors.remote('CONNECTION_LOST', `the connection failed: ${error.message}`, error))
   }
 
   // ---- Writing --------------------------------------------------------------------------------------------
@@ -480,16 +414,8 @@ export class LiveConnection implements MatcherHost, StreamSource {
     if ((call.flags & CallFlag.Taints) !== 0) this.tainted = true
     if ((call.flags & CallFlag.Stream) !== 0) call.source = this
     if ((call.flags & CallFlag.Silent) === 0) return false
-    this.#silent.push(call)
-    this.#leaving.add(call)
+    this.#silent.add(call)
     return true
-  }
-
-  #settleSilent(calls: readonly Call[]): void {
-    const nowMs = this.#services.environment.nowMs()
-    for (const call of calls) {
-      if (this.#leaving.delete(call)) this.#services.settlement.reply(call, this.id, EMPTY, 0, 0, nowMs)
-    }
   }
 
   /** False when the plugin could not write the request: that call fails, and nothing of it is sent. */
@@ -503,7 +429,7 @@ export class LiveConnection implements MatcherHost, StreamSource {
     } catch (error) {
       out.position = out.start + before
       this.#matcher.forget(call)
-      this.#services.settlement.fail(call, describeError(this.#fromPlugin(error), { sent: 'no' }), nowMs)
+      this.#services.settlement.fail(call, describeError(this.#errors.fromPlugin(error), { sent: 'no' }), nowMs)
       return false
     }
   }
@@ -512,31 +438,8 @@ export class LiveConnection implements MatcherHost, StreamSource {
     try {
       action()
     } catch (error) {
-      this.destroy(this.#fromPlugin(error))
+      this.destroy(this.#errors.fromPlugin(error))
     }
-  }
-
-  #place(): { upstream: string; endpoint: string } {
-    return { upstream: this.#settings.authority, endpoint: this.endpoint.id }
-  }
-
-  #remote(code: string, message: string, cause?: Error): RemoteError {
-    const systemCode = (cause as NodeJS.ErrnoException | undefined)?.code
-    return new RemoteError(code, `${this.#settings.authority} at ${this.endpoint.id}: ${message}`, {
-      ...this.#place(),
-      ...(cause === undefined ? {} : { cause }),
-      ...(systemCode === undefined ? {} : { fields: { systemCode } }),
-    })
-  }
-
-  /** What a plugin threw, as an error of this connection. */
-  #fromPlugin(error: unknown): IoKernelError {
-    if (error instanceof IoKernelError) return error as IoKernelError
-    const text = error instanceof Error ? `${error.name}: ${error.message}` : String(error)
-    return new LocalError('PLUGIN', `the protocol plugin failed (${text}); this connection is closed`, {
-      sent: 'maybe',
-      ...this.#place(),
-    })
   }
 }
 

@@ -2,15 +2,12 @@
  * An upstream on the I/O thread: addresses, lanes, and the queue in front of them.
  *
  * Rules:
- * 1. The queue lives here, not in the server: a call is bound to a lane as late as possible, by the scheduler.
+ * 1. The queue lives here (`lane-calls.ts`), not in the server: a call is bound to a lane as late as possible, by the
+ *    scheduler.
  * 2. When the name moves: connect and handshake the new address, switch, drain the old. No call that is not yet written
  *    fails.
- * 3. When a lane is lost: what was not written goes to the next one, unnoticed; what was written fails as `maybe`, or
- *    is sent again where the call is idempotent and the retry budget allows.
- * 4. A back-off is ended by a handshake, not by a connect; and begun anew only after a connection that lived.
- * 5. Calls that may share a lane and calls that want one to themselves wait apart, each fairly between clients and
- *    priorities: neither blocks the other.
- * 6. While there is nobody to ask, calls wait for their deadline in a bounded queue (`whenDown: 'wait'`) or fail at
+ * 3. A back-off is ended by a handshake, not by a connect; and begun anew only after a connection that lived.
+ * 4. While there is nobody to ask, calls wait for their deadline in a bounded queue (`whenDown: 'wait'`) or fail at
  *    once. After a refusal (password, permission) they fail with that refusal.
  */
 import type { EventMessage, UpstreamConfiguration } from '../channel/messages.ts'
@@ -22,7 +19,7 @@ import { describeError, type IoKernelError, LocalError, RefusedError, RemoteErro
 import type { UpstreamState, UpstreamStatus } from '../plugin/protocol.ts'
 import type { UpstreamLimits } from '../shared/limits.ts'
 import type { Attachment } from './attachment.ts'
-import { type Call, CallList, CallState } from './call.ts'
+import type { Call } from './call.ts'
 import type { Client } from './client.ts'
 import { ConnectionBudget } from './connection-budget.ts'
 import { ConnectionFactory, type FactoryServices, type OpenedConnection } from './connection-factory.ts'
@@ -30,8 +27,8 @@ import type { ConnectionOwner, Purpose } from './connection-owner.ts'
 import { Credentials } from './credentials.ts'
 import { ElasticLanes } from './elastic.ts'
 import type { IoEnvironment, Timer } from './environment.ts'
-import { FairQueue } from './fair-queue.ts'
 import { InterestHub } from './interest-hub.ts'
+import { LaneCalls } from './lane-calls.ts'
 import { LaneSet } from './lane-set.ts'
 import type { LiveConnection } from './live-connection.ts'
 import { Monitor } from './monitor.ts'
@@ -52,12 +49,7 @@ export class Upstream {
   readonly #services: FactoryServices
   readonly #environment: IoEnvironment
   readonly #budget: RetryBudget
-  /** Calls that may share a lane when there is room, and calls that wait for one to themselves. */
-  readonly #sharing = new FairQueue()
-  readonly #alone = new FairQueue()
-  readonly #scheduler: Scheduler
-  /** Calls that the peer did not execute, on their way back into the queue. */
-  readonly #parked = new CallList()
+  readonly #calls: LaneCalls
   readonly #monitor: Monitor
   readonly #troubles: Troubles
   readonly #factory: ConnectionFactory
@@ -92,27 +84,35 @@ export class Upstream {
       lanes: this.#lanes.count,
       sessions: this.sessions.count,
     }))
-    this.#scheduler = schedulerFor(lanes, limits, connections.lanesMax)
+    const scheduler = schedulerFor(lanes, limits, connections.lanesMax)
+    const budget = this.#budget
+    this.#calls = new LaneCalls({
+      ...shared,
+      scheduler,
+      budget,
+      lanes: () => this.#lanes,
+      isClosed: () => this.#closed,
+    })
     this.#lanes = new LaneSet({
       ...shared,
-      scheduler: this.#scheduler,
+      scheduler,
       spreads: lanes === 'pool',
       mayOpenLane: () => connections.mayOpenLane() || this.sessions.giveUpIdle(),
-      hasWaiting: () => !this.#sharing.isEmpty || !this.#alone.isEmpty,
-      rescue: (lane) => this.#rescue(lane),
+      hasWaiting: () => !this.#calls.isEmpty,
+      rescue: (lane) => this.#calls.rescue(lane),
       onPolluted: (lane, found) => this.#onPolluted(lane, found),
-      onStale: (call) => this.#sendAgain(call),
+      onStale: (call) => this.#calls.sendAgain(call),
       open: (endpoint, owner) => this.#open('lane', endpoint, owner).connection,
       withCredentials: (then) => this.#withCredentials(then),
       onLaneReady: () => this.#onLaneReady(),
       onLaneClosed: (connection, error) => this.#onLaneClosed(connection, error),
       onTrouble: (reason) => this.#setReason(reason),
       onRoom: () => {
-        this.#pump()
+        this.#calls.pump()
         if (this.sessions.isWaiting) this.sessions.pump()
       },
       onAddressesGone: (reason) => this.#onAddressesGone(reason),
-      onNotExecuted: (call) => this.#onNotExecuted(call),
+      onNotExecuted: (call) => this.#calls.park(call),
     })
     this.sessions = new SessionPool({
       ...shared,
@@ -161,19 +161,12 @@ export class Upstream {
     }
     // Without sharing, whatever a call may do is undone before the next one.
     if (this.configuration.limits.lanesMax === 0) call.flags |= CallFlag.Taints
-    const shares = this.#scheduler.shares(call)
-    const queue = shares ? this.#sharing : this.#alone
-    if (queue.isEmpty) {
-      const lane = this.#lanes.choose(shares, nowMs, this.#alone.count)
-      if (lane !== undefined) return this.#lanes.write(lane, call, shares, nowMs)
-    }
+    if (this.#calls.write(call, nowMs)) return
     const error = this.#reasonToFail()
     if (error !== undefined) return this.#services.settlement.fail(call, describeError(error, { sent: 'no' }), nowMs)
-    call.state = CallState.Queued
     // Where callers rely on the order of their calls, all of them wait in one line.
     if (this.configuration.lanes === 'one') call.priority = NORMAL
-    queue.push(call)
-    this.#grow(nowMs)
+    this.#calls.wait(call, nowMs)
   }
 
   addInterest(attachment: Attachment, interest: number, key: string, resumed: boolean): void {
@@ -205,7 +198,7 @@ export class Upstream {
     this.#lanes.close()
     this.#retryTimer?.cancel()
     this.#monitor.stop()
-    this.#failQueue(error)
+    this.#calls.fail(error)
     this.sessions.close(error)
     this.interests.close(error)
     this.#factory.closeAll(error)
@@ -219,7 +212,7 @@ export class Upstream {
     this.#reason = undefined
     this.#troubles.over()
     this.#tellState()
-    this.#pump()
+    this.#calls.pump()
     this.sessions.pump()
     this.interests.pump()
   }
@@ -227,7 +220,7 @@ export class Upstream {
   #onLaneClosed(connection: LiveConnection, error: IoKernelError): void {
     // Where there are lanes, one more that was refused is no news to those who wait.
     if (error instanceof RefusedError && this.#lanes.lanes.length === 0) this.#refuse(error)
-    this.#takeBack(connection, error)
+    this.#calls.takeBack(connection, error)
     this.#tellState()
     this.#failIfDown()
   }
@@ -236,82 +229,6 @@ export class Upstream {
     const isCurrent = (id: string): boolean => this.#lanes.endpoints.has(id)
     this.sessions.retireExcept(isCurrent, reason)
     this.interests.retireExcept(isCurrent, reason)
-  }
-
-  #onNotExecuted(call: Call): boolean {
-    const nowMs = this.#environment.nowMs()
-    if (call.state === CallState.Tombstone || this.#closed) return false
-    // Only the peer's word says that nothing was done, and a script of the peer's may have made that word up.
-    if ((call.flags & CallFlag.Idempotent) === 0 || !this.#budget.take(nowMs)) return false
-    call.retries++
-    call.state = CallState.Queued
-    // Not in the same breath: the peer has just said that it cannot.
-    this.#parked.push(call)
-    const { reconnectMinMs } = this.configuration.limits
-    if (this.#parked.count === 1) this.#environment.after(reconnectMinMs, () => this.#unpark())
-    return true
-  }
-
-  #unpark(): void {
-    for (let call = this.#parked.shift(); call !== undefined; call = this.#parked.shift())
-      this.#queueOf(call).push(call)
-    this.#pump()
-  }
-
-  #pump(): void {
-    if (this.#sharing.isEmpty && this.#alone.isEmpty) return
-    const nowMs = this.#environment.nowMs()
-    const left = this.#pumpFrom(this.#alone, nowMs)
-    if (this.#pumpFrom(this.#sharing, nowMs) || left) this.#grow(nowMs)
-  }
-
-  /** Writes what there is room for. True when calls are left. What is known of a call may have changed as it waited. */
-  #pumpFrom(queue: FairQueue, nowMs: number): boolean {
-    for (let call = queue.peek(); call !== undefined; call = queue.peek()) {
-      const shares = this.#scheduler.shares(call)
-      const lane = this.#lanes.choose(shares, nowMs, this.#alone.count)
-      if (lane === undefined) return true
-      queue.shift()
-      this.#lanes.write(lane, call, shares, nowMs)
-    }
-    return false
-  }
-
-  #grow(nowMs: number): void {
-    const sharingSinceMs = this.#sharing.peek()?.arrivedAtMs ?? nowMs
-    this.#lanes.grow({ sharing: this.#sharing.count, sharingSinceMs, alone: this.#alone.count }, nowMs)
-  }
-
-  #queueOf(call: Call): FairQueue {
-    return this.#scheduler.shares(call) ? this.#sharing : this.#alone
-  }
-
-  /** A lane's preparations for this call were out of date: once more, before all others. */
-  #sendAgain(call: Call): void {
-    call.renewed = true
-    call.state = CallState.Queued
-    this.#queueOf(call).unshift(call)
-    // The connection is in the middle of a read: it pumps when that is done.
-  }
-
-  /** The head of this lane is late. Whoever stands behind it and may be executed twice goes to another one. */
-  #rescue(lane: LiveConnection): void {
-    const nowMs = this.#environment.nowMs()
-    const rescued: Call[] = []
-    let call = lane.unanswered.first?.next
-    while (call !== undefined && call !== lane.unflushed) {
-      const following: Call | undefined = call.next
-      if (call.state === CallState.Written && this.#mayRetry(call, nowMs)) {
-        lane.unanswered.replace(call, this.#services.settlement.ghostOf(call))
-        rescued.push(call)
-      }
-      call = following
-    }
-    for (const each of rescued.reverse()) {
-      each.state = CallState.Queued
-      this.#queueOf(each).unshift(each)
-    }
-    if (rescued.length > 0) this.#pump()
   }
 
   #onPolluted(lane: LiveConnection, found: string): void {
@@ -344,38 +261,9 @@ export class Upstream {
   /** The peer will not let us in: whoever waits is told so, instead of that time has passed. */
   #refuse(error: RefusedError): void {
     this.#refusal = error
-    this.#failQueue(error)
+    this.#calls.fail(error)
     this.sessions.failWaiting(error)
     this.interests.failWaiting(error)
-  }
-
-  /** Calls of a lost lane: unwritten ones first in the queue again, idempotent ones too, the others rejected. */
-  #takeBack(connection: LiveConnection, error: IoKernelError): void {
-    const { settlement } = this.#services
-    const nowMs = this.#environment.nowMs()
-    const maybe = describeError(error, { sent: 'maybe' })
-    const unsent = describeError(error, { sent: 'no' })
-    const { unanswered, unflushed } = connection
-    const again: Call[] = []
-    let fresh = false
-    // From the oldest on: what the retry budget has goes to those who have waited longest.
-    for (let call = unanswered.shift(); call !== undefined; call = unanswered.shift()) {
-      if (call === unflushed) fresh = true
-      const retry = call.state !== CallState.Tombstone && !this.#closed && (fresh || this.#mayRetry(call, nowMs))
-      if (retry) again.push(call)
-      else settlement.fail(call, fresh ? unsent : maybe, nowMs)
-    }
-    for (const call of again.reverse()) {
-      call.state = CallState.Queued
-      this.#queueOf(call).unshift(call)
-    }
-  }
-
-  #mayRetry(call: Call, nowMs: number): boolean {
-    if (call.replyBytes > 0) return false
-    if ((call.flags & CallFlag.Idempotent) === 0 || !this.#budget.take(nowMs)) return false
-    call.retries++
-    return true
   }
 
   #open(purpose: Purpose, endpoint: Endpoint, owner: ConnectionOwner): OpenedConnection {
@@ -446,25 +334,14 @@ export class Upstream {
       if (this.#refusal !== undefined) return this.#refusal
       if (this.configuration.whenDown === 'fail' && this.#status() === 'down') return this.#down()
     }
-    return this.#sharing.count + this.#alone.count >= this.configuration.limits.queueMax ? this.#queueFull() : undefined
+    return this.#calls.count >= this.configuration.limits.queueMax ? this.#queueFull() : undefined
   }
 
   #failIfDown(): void {
     if (this.configuration.whenDown !== 'fail' || this.#status() !== 'down') return
-    this.#failQueue(this.#down())
+    this.#calls.fail(this.#down())
     this.sessions.failWaiting(this.#down())
     this.interests.failWaiting(this.#down())
-  }
-
-  #failQueue(error: IoKernelError): void {
-    const unsent = describeError(error, { sent: 'no' })
-    const maybe = describeError(error, { sent: 'maybe' })
-    const nowMs = this.#environment.nowMs()
-    for (const list of [this.#sharing, this.#alone, this.#parked]) {
-      for (let call = list.shift(); call !== undefined; call = list.shift()) {
-        this.#services.settlement.fail(call, call.retries === 0 ? unsent : maybe, nowMs)
-      }
-    }
   }
 
   #down(): RemoteError {

@@ -55,6 +55,7 @@ import { abortedBefore, placed, tooManyInFlight } from './call-errors.ts'
 import type { PieceSink } from './incoming-stream.ts'
 import { type Origin, Origins } from './origins.ts'
 import { Poller } from './poller.ts'
+import { ReplyView, tellTiming } from './reply-view.ts'
 import { type AnyOperation, type CallSlot, CallSlots } from './slots.ts'
 import { UnsentRequests } from './unsent.ts'
 
@@ -70,13 +71,6 @@ export interface ExchangeHost {
   setBusy(busy: boolean): void
   onEvent(event: EventMessage): void
   onPush(interest: number, bytes: Buffer, start: number, end: number, facts: Cloneable, more: boolean): void
-}
-
-/** One object for every reply: see `ReplyBytes`. */
-class ReplyView {
-  bytes: Buffer = Buffer.alloc(0)
-  start = 0
-  end = 0
 }
 
 export class Exchange {
@@ -330,7 +324,7 @@ export class Exchange {
       view.bytes = incoming.bytes
       view.start = start
       view.end = start + (words[at + WORD_LENGTH] as number)
-      if (call.pieces !== undefined) this.#assemble(call, view)
+      if (call.pieces !== undefined) view.prepend(call.pieces)
       this.#resolve(call, this.#origins.of(words[at + WORD_A] as number), offset, at)
     }
     this.#slots.free(call)
@@ -348,13 +342,17 @@ export class Exchange {
     let failed = false
     try {
       if (call.sink === undefined) value = operation.decode(this.#view, call.args, origin.facts)
-      else call.sink.take(copyOf(this.#view), origin.facts)
+      else call.sink.take(this.#view.copy(), origin.facts)
     } catch (error) {
       failure = placed(error, origin.endpoint)
       failed = true
     }
     this.#settle(call)
-    if (onTiming !== undefined) this.#tellTiming(onTiming, submittedAtMs, pickedUpMs, offset, at)
+    if (onTiming !== undefined) {
+      const completedMs = this.#end.in.times[(offset >> 3) + TIME] as number
+      const upstreamMs = (this.#end.in.words[at + WORD_C] as number) / 1000
+      tellTiming(onTiming, submittedAtMs, upstreamMs, completedMs, pickedUpMs)
+    }
     if (failed) reject(failure)
     else resolve(value)
   }
@@ -363,33 +361,6 @@ export class Exchange {
     const signal = call.options?.signal
     if (signal !== undefined) this.#aborts.remove(signal, call.id)
     this.#slots.settle(call)
-  }
-
-  #tellTiming(
-    onTiming: NonNullable<CallOptions['onTiming']>,
-    submittedAtMs: number,
-    pickedUpMs: number,
-    offset: number,
-    at: number,
-  ): void {
-    const completedMs = this.#end.in.times[(offset >> 3) + TIME] as number
-    const upstreamMs = (this.#end.in.words[at + WORD_C] as number) / 1000
-    const timing = {
-      queuedMs: Math.max(0, completedMs - upstreamMs - submittedAtMs),
-      upstreamMs,
-      waitingForApplicationMs: Math.max(0, pickedUpMs - completedMs),
-      applicationMs: nowMs() - pickedUpMs,
-    }
-    shielded(() => onTiming(timing))
-  }
-
-  #assemble(call: CallSlot, view: ReplyView): void {
-    const pieces = call.pieces as Buffer[]
-    pieces.push(Buffer.from(view.bytes.subarray(view.start, view.end)))
-    view.bytes = Buffer.concat(pieces)
-    view.start = 0
-    view.end = view.bytes.length
-    call.pieces = undefined
   }
 
   #other(offset: number, at: number): void {
@@ -452,10 +423,6 @@ export class Exchange {
     this.#busy = busy
     this.#host.setBusy(busy)
   }
-}
-
-function copyOf(view: ReplyView): Buffer {
-  return Buffer.from(view.bytes.subarray(view.start, view.end))
 }
 
 const EMPTY = new Uint8Array(0)

@@ -90,15 +90,15 @@ export class Kernel {
   ): Client {
     this.#assertOpen()
     this.#settings.registry.assertRegistered(protocol)
-    const limits = upstreamLimits(options, protocol.limits)
     const resolved = protocol.resolve(target)
+    const limits = upstreamLimits(options, { ...protocol.limits, ...resolved.limits })
     checkTls(resolved.tls)
     this.#settings.registry.assertDiscovery(resolved.name.discovery)
     const entry = new UpstreamEntry(
       this.#attachment,
       {
         // Different limits are different upstreams: the first caller's must not rule the second's.
-        key: JSON.stringify([protocol.name, resolved.upstreamKey, options]),
+        key: JSON.stringify([protocol.name, resolved.upstreamKey, limits, options.whenDown]),
         protocol: protocol.name,
         authority: resolved.authority,
         lanes: protocol.supports.lanes,

@@ -44,6 +44,7 @@ export class UpstreamLink implements Link {
       this.entry.assertOpen()
       if (this.attachment.replacement !== undefined) await this.attachment.replacement
       const flags = flagsFor(operation as AnyOperation, options)
+      if ((flags & CallFlag.Silent) !== 0) throw onSessionsOnly(operation.name)
       return (await this.call(operation as AnyOperation, args, this.entry.target, flags, options)) as Reply
     } catch (error) {
       throw atCaller(error, this.request, this.entry.authority)
@@ -279,6 +280,11 @@ function flagsFor(operation: AnyOperation, options: CallOptions | undefined): nu
   if (operation.taints === true) flags |= CallFlag.Taints
   if (operation.answer === 'written') flags |= CallFlag.Silent
   return flags
+}
+
+/** On a shared lane nobody could say whose bytes they are when the connection is lost. */
+function onSessionsOnly(name: string): LocalError {
+  return new LocalError('OPERATION', `'${name}' is answered by nothing: make it on a session`)
 }
 
 /** Captures the stack again, here where the awaiting callers are known, and says which upstream it was. */

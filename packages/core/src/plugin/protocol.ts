@@ -51,6 +51,8 @@ export interface Resolved<Io extends Cloneable, App> {
   readonly authority: string
   readonly name: NameTarget
   readonly tls?: TlsOptions
+  /** Options of `connect()` that the target itself names (`connect_timeout` in a URL). The user's win. */
+  readonly limits?: { readonly [option: string]: number }
   /** What crosses to the I/O half. */
   readonly io: Io
   /** What stays: type parsers, callbacks. */
