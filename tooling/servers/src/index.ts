@@ -3,5 +3,6 @@
  */
 export { type PostgresOptions, type PostgresServer, type PostgresTls, startPostgres } from './postgres.ts'
 export type { PostgresUser } from './postgres-configuration.ts'
+export type { PostgresVersion } from './postgres-program.ts'
 export { type RedisOptions, type RedisServer, type RedisTls, startRedis } from './redis.ts'
 export { ServerUnavailableError, type Surroundings, thisMachine } from './surroundings.ts'

@@ -41,7 +41,7 @@ export function postgresqlConf(plan: PostgresPlan): string {
     `port = ${plan.port}`,
     `listen_addresses = '127.0.0.1'`,
     `unix_socket_directories = ${literal(plan.socketFolder)}`,
-    // Twice what a client of PostgreSQL's own default could open: tests count refused connections on purpose only.
+    // Twice PostgreSQL's own default: no test of many connections runs into it by accident.
     'max_connections = 200',
     // A quarter of PostgreSQL's own default: several servers share a machine.
     'shared_buffers = 32MB',

@@ -9,6 +9,7 @@ import { existsSync } from 'node:fs'
 import { realpath } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { promisify } from 'node:util'
+import { type NpmMajor, postgresFromNpm } from './postgres-from-npm.ts'
 import {
   type Account,
   accountForRoot,
@@ -27,12 +28,42 @@ export interface PostgresProgram {
   path(name: 'postgres' | 'initdb' | 'pg_ctl' | 'pg_basebackup'): string
 }
 
-export async function findPostgres(surroundings: Surroundings): Promise<PostgresProgram> {
-  const found = await findProgram(POSTGRES, surroundings)
+export type PostgresVersion = 'system' | NpmMajor
+
+/**
+ * `system` is what the machine has or may install; where that is nothing, the newest of npm. The folders are an
+ * argument so that a test can describe a machine that has none.
+ */
+export async function findPostgres(
+  version: PostgresVersion,
+  surroundings: Surroundings,
+  folders: readonly string[] = POSTGRES.folders,
+): Promise<PostgresProgram> {
+  if (version !== 'system') return fromNpm(version)
+  try {
+    return await onSystem({ ...POSTGRES, folders }, surroundings)
+  } catch (error) {
+    if (!(error instanceof ServerUnavailableError)) throw error
+    return await fromNpm(NPM_NEWEST).catch((another: unknown) => {
+      throw new ServerUnavailableError(`${error.message} ${String(another)}`)
+    })
+  }
+}
+
+async function onSystem(need: ProgramNeed, surroundings: Surroundings): Promise<PostgresProgram> {
+  const found = await findProgram(need, surroundings)
   if (found.source === 'container') throw new ServerUnavailableError('PostgreSQL is not run in a container here')
   // Only where the file itself lies are the others beside it.
   const folder = dirname(await realpath(found.path))
   return programIn(folder, found.source, accountForRoot(ACCOUNTS))
+}
+
+async function fromNpm(major: NpmMajor): Promise<PostgresProgram> {
+  const account = accountForRoot(ACCOUNTS)
+  const folder = await postgresFromNpm(major, account)
+  return programIn(folder, 'npm', account).catch((error: unknown) => {
+    throw new ServerUnavailableError(`PostgreSQL ${major} from npm does not run on this machine: ${String(error)}`)
+  })
 }
 
 async function programIn(
@@ -47,8 +78,9 @@ async function programIn(
     account,
     path(name) {
       const path = join(folder, name)
-      if (!existsSync(path)) throw new ServerUnavailableError(`there is no ${name} in ${folder}`)
-      return path
+      if (existsSync(path)) return path
+      const advice = source === 'npm' ? '; a standby needs a PostgreSQL that is installed on the machine' : ''
+      throw new ServerUnavailableError(`there is no ${name} in ${folder}${advice}`)
     },
   }
 }
@@ -62,4 +94,5 @@ const POSTGRES = {
   urlVariable: POSTGRES_URL_VARIABLE,
 } as const satisfies ProgramNeed
 
+const NPM_NEWEST = 18
 const ACCOUNTS = ['postgres', 'nobody']

@@ -13,7 +13,9 @@ import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { afterEach, describe, expect, test } from 'vitest'
 import { type PostgresOptions, type PostgresServer, startPostgres } from './postgres.ts'
+import { packageFolder } from './postgres-from-npm.ts'
 import { askPostgres, type PostgresAddress } from './postgres-probe.ts'
+import { findPostgres } from './postgres-program.ts'
 import { type Surroundings, thisMachine } from './surroundings.ts'
 
 const started: PostgresServer[] = []
@@ -128,6 +130,14 @@ describe('a standby', () => {
     await expect(primary.promote()).rejects.toThrow(/not in standby mode/)
   })
 
+  test('needs an installed PostgreSQL of the same version', async () => {
+    const primary = { port: 1, host: '127.0.0.1', user: 'postgres', major: 18 } as PostgresServer
+    const missing = { code: 'SERVER_UNAVAILABLE', message: expect.stringMatching(/no pg_basebackup.*installed/) }
+    await expect(start({ standbyOf: primary, version: 18 })).rejects.toMatchObject(missing)
+    const different = { code: 'SERVER_UNAVAILABLE', message: expect.stringMatching(/standby of PostgreSQL 18/) }
+    await expect(start({ standbyOf: primary, version: 17 })).rejects.toMatchObject(different)
+  })
+
   test('cannot be given users of its own', async () => {
     const primary = { port: 1, host: '127.0.0.1', user: 'postgres' } as PostgresServer
     await expect(start({ standbyOf: primary, databases: ['x'] })).rejects.toThrow(TypeError)
@@ -152,6 +162,29 @@ describe('whatever ends the parent', () => {
     const [socketFolder] = (await once(lines, 'line')) as [string]
     expect((await exited)[0]).toBe(7)
     await expect.poll(() => existsSync(socketFolder), { timeout: 10_000 }).toBe(false)
+  })
+})
+
+describe('from npm', () => {
+  test.each([17, 18] as const)('%i answers, with TLS and passwords', async (version) => {
+    const users = [{ name: 'app', password: 'hunter2' }]
+    const server = await start({ version, tls: true, users })
+    expect(server).toMatchObject({ major: version, source: 'npm' })
+    const secure = { ...addressOf(server), secure: true }
+    expect(await askPostgres(secure)).toMatchObject({ version: server.version, wants: 0 })
+    expect((await askPostgres({ ...secure, user: 'app' })).wants).toBe(10)
+  })
+
+  test('comes the newest where the machine has none', async () => {
+    const nothing = { environment: { PATH: '/no/such/folder' }, mayInstall: false, mayUseContainers: false }
+    const program = findPostgres('system', nothing, [])
+    expect(await program).toMatchObject({ source: 'npm', version: expect.stringMatching(/^18\./) })
+  })
+
+  test('the error for a platform without a package says so', () => {
+    expect(() => packageFolder(18, 'plan9-mips')).toThrow(
+      expect.objectContaining({ code: 'SERVER_UNAVAILABLE', message: expect.stringMatching(/18 .*plan9-mips/) }),
+    )
   })
 })
 

@@ -22,8 +22,8 @@ import {
   setupStatements,
 } from './postgres-configuration.ts'
 import { askPostgres, PostgresRefusal } from './postgres-probe.ts'
-import { findPostgres, POSTGRES_URL_VARIABLE, type PostgresProgram } from './postgres-program.ts'
-import { type Surroundings, thisMachine } from './surroundings.ts'
+import { findPostgres, POSTGRES_URL_VARIABLE, type PostgresProgram, type PostgresVersion } from './postgres-program.ts'
+import { ServerUnavailableError, type Surroundings, thisMachine } from './surroundings.ts'
 
 export interface PostgresOptions {
   /** A port of the caller's choice: to come back where a stopped server was. */
@@ -44,6 +44,8 @@ export interface PostgresOptions {
   readonly tls?: boolean
   /** The server that the new one copies and then follows, with its superuser and users. */
   readonly standbyOf?: PostgresServer
+  /** `system` if left out: the machine's, or the newest of npm where it has none. 17 and 18 come from npm. */
+  readonly version?: PostgresVersion
   /** Where to look for PostgreSQL; this machine if left out. */
   readonly surroundings?: Surroundings
 }
@@ -87,7 +89,11 @@ export async function startPostgres(options: PostgresOptions = {}): Promise<Post
   if (options.standbyOf && (options.users || options.databases || options.user || options.password)) {
     throw new TypeError('a standby has the users and databases of its primary: none can be made in it')
   }
-  const program = await findPostgres(surroundings)
+  const program = await findPostgres(options.version ?? 'system', surroundings)
+  const { major = majorOf(program.version) } = options.standbyOf ?? {}
+  if (major !== majorOf(program.version)) {
+    throw new ServerUnavailableError(`a standby of PostgreSQL ${major} cannot be a ${program.version}`)
+  }
   const lodging = await openLodging('postgres')
   try {
     return await startIn({ lodging, program, data: join(lodging.folder, 'data') }, options, surroundings)
@@ -98,7 +104,8 @@ export async function startPostgres(options: PostgresOptions = {}): Promise<Post
 }
 
 function isPlain(options: PostgresOptions): boolean {
-  return Object.keys(options).every((name) => name === 'surroundings')
+  const { surroundings: _, version = 'system', ...rest } = options
+  return version === 'system' && Object.keys(rest).length === 0
 }
 
 async function usePostgresAt(url: string): Promise<PostgresServer> {
@@ -118,7 +125,7 @@ async function usePostgresAt(url: string): Promise<PostgresServer> {
     host,
     port: address.port,
     version,
-    major: Number.parseInt(version, 10),
+    major: majorOf(version),
     ...{ pid: undefined, socketPath: undefined, socketFolder: undefined, tls: undefined, source: 'environment' },
     user,
     password: password === '' ? undefined : decodeURIComponent(password),
@@ -262,7 +269,7 @@ function describe(site: Site, plan: PostgresPlan, pid: number): PostgresServer {
     host: '127.0.0.1',
     port,
     version,
-    major: Number.parseInt(version, 10),
+    major: majorOf(version),
     pid,
     socketPath: socketPathOf(plan),
     socketFolder,
@@ -287,12 +294,16 @@ function socketPathOf({ socketFolder, port }: PostgresPlan): string {
   return join(socketFolder, `.s.PGSQL.${port}`)
 }
 
+function majorOf(version: string): number {
+  return Number.parseInt(version, 10)
+}
+
 function lastLines(log: string): string {
   return log.split('\n').slice(-12).join('\n')
 }
 
 /**
- * SIGINT ends sessions and says goodbye, within 200 ms here. SIGQUIT does not wait for that, but five seconds for
+ * SIGINT ends sessions and says goodbye, within 100 ms here. SIGQUIT does not wait for that, but five seconds for
  * processes that do not react, which it then kills: the time after it has to be longer.
  */
 const ENDING = [
