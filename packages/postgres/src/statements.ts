@@ -1,0 +1,300 @@
+/**
+ * Statements that one connection has prepared, and what its unanswered requests rely on.
+ *
+ * Rules:
+ * 1. A statement is parsed once per connection, however many requests for it are on their way: those behind the first
+ *    only bind.
+ * 2. A name is given once and never again, so that a reply can never be about another statement of the same name.
+ * 3. Equal hashes are no proof: the bytes are compared. Of two statements with one hash, the second goes unnamed.
+ * 4. What is known about the server changes only by what the server has answered, in its order.
+ *
+ * Theory of operation: `submit` turns the envelope of a `Prepared` request (codec/request.ts) into
+ *
+ *   [Close of who was evicted] [Parse] Bind Describe Execute Sync          answered by [3] [1] 2 T|n D* C|I|s|E ... Z
+ *
+ * Each request that will be answered by a ReadyForQuery has a place in `#marks`, a ring. The framer says what comes for
+ * the oldest: `parsed` (1), `bound` (2), `failed` (E), `answered` (Z).
+ *
+ *   a Parse failed            the statement is dropped and its hash is suspect: requests for it go unnamed, each with a
+ *                             Parse and an error of its own, until one is parsed. Those that were bound to the name
+ *                             get 26000 and are sent again (`stale`).
+ *   26000, before BindComplete    the server does not have it any more (DEALLOCATE, a pooler's other server): dropped,
+ *                                 sent again.
+ *   0A000 of RevalidateCachedQuery, before BindComplete    a table behind it has changed: dropped, closed with the
+ *                                 next request, sent again.
+ *
+ * After BindComplete the statement has begun, and nothing is called stale: it may have committed something.
+ *
+ * Limits: `statementsMax` statements, evicted by least recent use; statements longer than `STATEMENTS.bytesMax` go
+ * unnamed every time, and all do where `prepare` is false.
+ */
+import type { ByteWriter } from '@iokernel/core/plugin'
+import { LocalError } from '@iokernel/core/plugin'
+import { errorField } from './codec/errors.ts'
+import { PREPARED, RequestKind } from './codec/request.ts'
+import { MESSAGE_BYTES_MAX, STATEMENTS } from './limits.ts'
+
+interface Statement {
+  readonly hash: number
+  /** As in Parse, after the name. */
+  readonly bytes: Buffer
+  readonly name: string
+  /** By the count of requests. */
+  usedAt: number
+}
+
+/** Marks of an unanswered request. */
+const IS_PREPARED = 1
+const CARRIES_PARSE = 2
+const WAS_PARSED = 4
+const WAS_BOUND = 8
+
+export class Statements {
+  readonly #max: number
+  readonly #byHash = new Map<number, Statement>()
+  /** Names to be closed with the next request. */
+  #closing: string[] = []
+  /** Hashes whose Parse has failed. */
+  readonly #suspects = new Set<number>()
+  #names = 0
+  #uses = 0
+  /** A ring of unanswered requests: marks, hash, and the named statement that each relies on. */
+  #marks = new Uint8Array(RING_FIRST)
+  #hashes = new Uint32Array(RING_FIRST)
+  #relied: (Statement | undefined)[] = new Array<Statement | undefined>(RING_FIRST).fill(undefined)
+  #oldest = 0
+  #count = 0
+  /** The error of the oldest request that came last means that its statement is out of date. */
+  isStale = false
+  /** A caller has prepared or deallocated by name, in SQL. */
+  tampered = false
+
+  constructor(max: number, prepare: boolean) {
+    this.#max = prepare ? max : 0
+  }
+
+  /** Statements that the server is thought to have. */
+  get size(): number {
+    return this.#byHash.size
+  }
+
+  /** Writes a request. Throws before anything has changed. */
+  submit(payload: Uint8Array, hint: number, out: ByteWriter): void {
+    switch (hint) {
+      case RequestKind.Prepared:
+        return this.#prepared(payload, out)
+      case RequestKind.Plain:
+      case RequestKind.CopyIn:
+        checkMessages(payload)
+        out.copy(payload)
+        return this.#push(0, 0, undefined)
+      case RequestKind.Silent:
+        checkMessages(payload)
+        return out.copy(payload)
+      default:
+        throw new LocalError('PLUGIN', `a request of the kind ${hint}, which nobody knows`)
+    }
+  }
+
+  /** ParseComplete, for the oldest request. */
+  parsed(): void {
+    if (this.#count === 0) return
+    const at = this.#oldest
+    this.#marks[at] = (this.#marks[at] as number) | WAS_PARSED
+    if (this.#suspects.size > 0) this.#suspects.delete(this.#hashes[at] as number)
+  }
+
+  /** BindComplete, for the oldest request. */
+  bound(): void {
+    if (this.#count > 0) this.#marks[this.#oldest] = (this.#marks[this.#oldest] as number) | WAS_BOUND
+  }
+
+  /** ErrorResponse in bytes[start, end), for the oldest request. */
+  failed(bytes: Buffer, start: number, end: number): void {
+    this.isStale = false
+    const marks = this.#count === 0 ? 0 : (this.#marks[this.#oldest] as number)
+    if ((marks & IS_PREPARED) === 0 || (marks & WAS_BOUND) !== 0) return
+    const statement = this.#relied[this.#oldest]
+    if ((marks & CARRIES_PARSE) !== 0 && (marks & WAS_PARSED) === 0) {
+      this.#suspect(this.#hashes[this.#oldest] as number)
+      if (statement !== undefined) this.#drop(statement)
+      return
+    }
+    if (statement === undefined) return
+    const code = errorField(bytes, start, end, 'C')
+    const revalidated = code === '0A000' && errorField(bytes, start, end, 'R') === 'RevalidateCachedQuery'
+    if (code !== '26000' && !revalidated) return
+    // Somebody behind in the queue may have parsed it anew already; that one is not to blame.
+    if (revalidated && this.#byHash.get(statement.hash) === statement) this.#closing.push(statement.name)
+    this.#drop(statement)
+    this.isStale = true
+  }
+
+  /** ReadyForQuery: the oldest request is answered. */
+  answered(): void {
+    this.isStale = false
+    if (this.#count === 0) return
+    this.#relied[this.#oldest] = undefined
+    this.#oldest = (this.#oldest + 1) & (this.#marks.length - 1)
+    this.#count--
+  }
+
+  /** The command tag in bytes[start, end), where it begins like one of those that concern prepared statements. */
+  tagged(bytes: Buffer, start: number, end: number): void {
+    switch (bytes.toString('latin1', start, end)) {
+      case 'DEALLOCATE ALL':
+      case 'DISCARD ALL':
+        return this.forgetAll()
+      case 'DEALLOCATE':
+      case 'PREPARE':
+        this.tampered = true
+    }
+  }
+
+  /** The server has dropped every statement. */
+  forgetAll(): void {
+    this.#byHash.clear()
+    this.#closing = []
+    this.tampered = false
+  }
+
+  #prepared(payload: Uint8Array, out: ByteWriter): void {
+    const length = payload.length < PREPARED.statement ? -1 : u32(payload, PREPARED.length)
+    const valuesAt = PREPARED.statement + length
+    if (length < 0 || valuesAt > payload.length) throw new LocalError('PLUGIN', 'a request that is cut short')
+    // Each message is shorter than what it is made of and this.
+    if (payload.length + MESSAGE_OVERHEAD_BYTES > MESSAGE_BYTES_MAX) throw tooLarge()
+    const hash = u32(payload, PREPARED.hash)
+    const known = this.#byHash.get(hash)
+    if (known?.bytes.compare(payload, PREPARED.statement, valuesAt) === 0) {
+      this.#writeClosing(out)
+      writeBind(out, known.name, payload, valuesAt)
+      this.#closing = []
+      known.usedAt = ++this.#uses
+      return this.#push(IS_PREPARED, hash, known)
+    }
+    const isNamed = known === undefined && this.#max > 0 && length <= STATEMENTS.bytesMax && !this.#suspects.has(hash)
+    const name = isNamed ? `iok${this.#names + 1}` : ''
+    const evicted = isNamed && this.#byHash.size >= this.#max ? this.#leastUsed() : undefined
+    this.#writeClosing(out)
+    if (evicted !== undefined) writeClose(out, evicted.name)
+    writeParse(out, name, payload, valuesAt)
+    writeBind(out, name, payload, valuesAt)
+    this.#closing = []
+    if (!isNamed) return this.#push(IS_PREPARED | CARRIES_PARSE, hash, undefined)
+    if (evicted !== undefined) this.#byHash.delete(evicted.hash)
+    const bytes = Buffer.from(payload.subarray(PREPARED.statement, valuesAt))
+    const statement = { hash, bytes, name, usedAt: ++this.#uses }
+    this.#names++
+    this.#byHash.set(hash, statement)
+    this.#push(IS_PREPARED | CARRIES_PARSE, hash, statement)
+  }
+
+  #writeClosing(out: ByteWriter): void {
+    for (const name of this.#closing) writeClose(out, name)
+  }
+
+  #leastUsed(): Statement | undefined {
+    let least: Statement | undefined
+    for (const each of this.#byHash.values()) if (least === undefined || each.usedAt < least.usedAt) least = each
+    return least
+  }
+
+  #drop(statement: Statement): void {
+    if (this.#byHash.get(statement.hash) === statement) this.#byHash.delete(statement.hash)
+  }
+
+  #suspect(hash: number): void {
+    // Bounded like the statements themselves; forgetting one costs a request that is sent twice.
+    if (this.#suspects.size >= STATEMENTS.max) this.#suspects.clear()
+    this.#suspects.add(hash)
+  }
+
+  #push(marks: number, hash: number, statement: Statement | undefined): void {
+    if (this.#count === this.#marks.length) this.#grow()
+    const at = (this.#oldest + this.#count++) & (this.#marks.length - 1)
+    this.#marks[at] = marks
+    this.#hashes[at] = hash
+    this.#relied[at] = statement
+  }
+
+  #grow(): void {
+    const size = this.#marks.length
+    const [marks, hashes] = [new Uint8Array(2 * size), new Uint32Array(2 * size)]
+    const relied = new Array<Statement | undefined>(2 * size).fill(undefined)
+    for (let index = 0; index < size; index++) {
+      const at = (this.#oldest + index) & (size - 1)
+      marks[index] = this.#marks[at] as number
+      hashes[index] = this.#hashes[at] as number
+      relied[index] = this.#relied[at]
+    }
+    this.#marks = marks
+    this.#hashes = hashes
+    this.#relied = relied
+    this.#oldest = 0
+  }
+}
+
+/** A power of two: twice the window of a shared lane. */
+const RING_FIRST = 32
+/** Type, length, two names and their ends: more than any message of ours adds. */
+const MESSAGE_OVERHEAD_BYTES = 64
+
+/** Describe the unnamed portal, Execute all of it, Sync. */
+const DESCRIBE_EXECUTE_SYNC = Buffer.from('D\0\0\0\x06P\0E\0\0\0\x09\0\0\0\0\0S\0\0\0\x04', 'latin1')
+const BIND = 66
+const CLOSE = 67
+const PARSE = 80
+const STATEMENT = 83
+
+function writeClose(out: ByteWriter, name: string): void {
+  out.u8(CLOSE)
+  out.u32be(4 + 1 + name.length + 1)
+  out.u8(STATEMENT)
+  writeName(out, name)
+}
+
+function writeParse(out: ByteWriter, name: string, payload: Uint8Array, valuesAt: number): void {
+  out.u8(PARSE)
+  out.u32be(4 + name.length + 1 + valuesAt - PREPARED.statement)
+  writeName(out, name)
+  out.copyRange(payload, PREPARED.statement, valuesAt)
+}
+
+function writeBind(out: ByteWriter, name: string, payload: Uint8Array, valuesAt: number): void {
+  out.u8(BIND)
+  out.u32be(4 + 1 + name.length + 1 + payload.length - valuesAt)
+  out.u8(0)
+  writeName(out, name)
+  out.copyRange(payload, valuesAt, payload.length)
+  out.copy(DESCRIBE_EXECUTE_SYNC)
+}
+
+function writeName(out: ByteWriter, name: string): void {
+  out.ascii(name)
+  out.u8(0)
+}
+
+/** Messages lie end to end, and none says that it is longer than the server would read. */
+function checkMessages(payload: Uint8Array): void {
+  let at = 0
+  while (at + 5 <= payload.length) {
+    const length = u32(payload, at + 1)
+    if (length > MESSAGE_BYTES_MAX) throw tooLarge()
+    if (length < 4) break
+    at += 1 + length
+  }
+  if (at !== payload.length) throw new LocalError('PLUGIN', 'a request whose lengths do not add up')
+}
+
+function tooLarge(): LocalError {
+  return new LocalError(
+    'REQUEST_TOO_LARGE',
+    'one message to the server has at most 1 GB: split the statement or its values',
+  )
+}
+
+function u32(bytes: Uint8Array, at: number): number {
+  const [a, b, c, d] = [bytes[at] as number, bytes[at + 1] as number, bytes[at + 2] as number, bytes[at + 3] as number]
+  return a * 0x100_0000 + ((b << 16) | (c << 8) | d)
+}
