@@ -10,6 +10,7 @@ import { CallFlag } from '../channel/records.ts'
 import type { Attachment } from '../io/attachment.ts'
 import { IoKernel } from '../io/kernel.ts'
 import { Exchange } from '../main/exchange.ts'
+import type { PieceSink } from '../main/incoming-stream.ts'
 import type { AnyOperation } from '../main/slots.ts'
 import type { Cloneable } from '../plugin/cloneable.ts'
 import type { IoProtocol } from '../plugin/connection.ts'
@@ -25,12 +26,14 @@ import { VirtualWorld } from './virtual-world.ts'
 
 export interface BenchUpstream {
   readonly at?: string
-  readonly lanes?: 'one' | 'pool'
+  readonly lanes?: 'one' | 'pool' | 'elastic'
   readonly limits?: Partial<UpstreamLimits>
   readonly whenDown?: 'wait' | 'fail'
   readonly handshake?: boolean
   readonly probe?: boolean
   readonly reset?: boolean
+  readonly audit?: boolean
+  readonly cancel?: boolean
   readonly asksCredentials?: boolean
 }
 
@@ -39,6 +42,11 @@ export interface BenchCall extends CallOptions {
   readonly target?: number
   readonly session?: number
   readonly exclusive?: boolean
+  /** It only reads. */
+  readonly reads?: boolean
+  readonly taints?: boolean
+  readonly fingerprint?: number
+  readonly sink?: PieceSink
 }
 
 /** What became of a call: the text of its reply, or its error. */
@@ -99,9 +107,16 @@ export class BenchThread {
   call(text: string, options: BenchCall = {}): Promise<BenchOutcome> {
     const session = options.session === undefined ? 0 : CallFlag.Session
     const flags =
-      session | (options.exclusive ? CallFlag.Exclusive : 0) | (options.idempotent ? CallFlag.Idempotent : 0)
+      session |
+      (options.exclusive ? CallFlag.Exclusive : 0) |
+      (options.idempotent ? CallFlag.Idempotent : 0) |
+      (options.reads ? CallFlag.Read : 0) |
+      (options.taints ? CallFlag.Taints : 0) |
+      (options.sink ? CallFlag.Stream : 0)
+    const { fingerprint, sink } = options
+    const operation = fingerprint === undefined ? LINE : { ...LINE, fingerprint: () => fingerprint }
     const target = options.session ?? options.target ?? 1
-    const promise = this.app.call(LINE, text, target, flags, options.deadlineMs ?? 30_000, 1 << 30, options)
+    const promise = this.app.call(operation, text, target, flags, options.deadlineMs ?? 30_000, 1 << 30, options, sink)
     return promise.then(
       (reply) => ({ text: (reply as string).slice(0, -1) }),
       (error: IoKernelError) => ({ error }),
@@ -228,6 +243,8 @@ function configuration(upstream: BenchUpstream): UpstreamConfiguration {
       asksCredentials,
       probe: upstream.probe ?? false,
       reset: upstream.reset ?? true,
+      audit: upstream.audit ?? false,
+      cancel: upstream.cancel ?? false,
     },
     limits: { ...UPSTREAM_LIMITS, ...upstream.limits },
     whenDown,

@@ -37,6 +37,7 @@ function usual(text: string): string | undefined {
   if (text.startsWith('hello ')) return 'welcome'
   if (text === 'ping') return 'pong'
   if (text === 'reset') return 'ok'
+  if (text === 'audit') return 'clean'
   if (text.startsWith('sub ')) return `!+${text.slice(4)}`
   return text.startsWith('unsub ') ? `!-${text.slice(6)}` : undefined
 }

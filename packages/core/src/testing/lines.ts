@@ -7,7 +7,9 @@
  *   request   any text                       reply    any text, `-text` is an error
  *   push      `!key text`                    errors   `-retire…`, `-busy…`, `-readonly…`, `-again…` are verdicts
  *   subscribe `sub key` / `unsub key`        answers  `!+key`, `!-key`, or an error
- *   handshake `hello NAME` -> `welcome` or `-denied`; probe `ping` -> `pong`; reset `reset` -> `ok`
+ *   handshake `hello NAME` -> `welcome [ID]` or `-denied`; probe `ping` -> `pong`; reset `reset` -> `ok`
+ *   audit     `audit` -> `clean`, or what was found; cancel, on a connection of its own: `cancel ID`, and the peer closes
+ *   state     `~text` is a reply after which something was left behind; `-stale` comes before the reply it concerns
  *
  * Rules: this is the application half; `lines/io.ts` is the other. Both are built, so that a worker can load them.
  */
@@ -19,6 +21,7 @@ import type {
   Link,
   Operation,
   Protocol,
+  ReplyStream,
   SessionLink,
   WaitOptions,
 } from '../plugin/protocol.ts'
@@ -34,6 +37,8 @@ export interface LinesTarget {
   readonly credentials?: () => string | Promise<string>
   readonly probe?: boolean
   readonly reset?: boolean
+  readonly audit?: boolean
+  readonly cancel?: boolean
 }
 
 export interface LinesClient {
@@ -44,10 +49,23 @@ export interface LinesClient {
   tell(text: string, options?: CallOptions): Promise<string>
   /** One request with `1 + more` replies. */
   askMany(text: string, more: number, options?: CallOptions): Promise<string[]>
+  /** A read that is known by its first word: elastic lanes learn how long that takes. */
+  look(text: string, options?: CallOptions): Promise<string>
+  /** A call that may leave state behind. */
+  taint(text: string, options?: CallOptions): Promise<string>
+  /** `1 + more` replies, as they come. */
+  stream(text: string, more: number, options?: CallOptions): ReplyStream
   /** On a connection of its own. */
   askAlone(text: string, options?: CallOptions): Promise<string>
   listen(key: string, handler: InterestHandler, options?: WaitOptions): Promise<Interest>
-  session(options?: CallOptions): Promise<{ ask(text: string): Promise<string>; readonly link: SessionLink }>
+  session(options?: CallOptions): Promise<LinesSession>
+}
+
+export interface LinesSession {
+  readonly link: SessionLink
+  ask(text: string): Promise<string>
+  /** Nothing answers it. */
+  say(text: string): Promise<void>
 }
 
 function operation(name: string, changes: Partial<Operation<string, string>>): Operation<string, string> {
@@ -69,6 +87,9 @@ function operation(name: string, changes: Partial<Operation<string, string>>): O
 
 const ASK = operation('ask', { idempotent: true })
 const TELL = operation('tell', { access: 'write' })
+const LOOK = operation('look', { idempotent: true, fingerprint: (text) => hashOf(text.split(' ', 1)[0] as string) })
+const TAINT = operation('taint', { access: 'write', taints: true })
+const SAY = operation('say', { access: 'write', answer: 'written', decode: () => '' })
 const ALONE = operation('alone', { on: 'session' })
 const MANY: Operation<{ text: string; more: number }, string[]> = {
   name: 'many',
@@ -105,12 +126,14 @@ export const lines: Protocol<LinesTarget, LinesIo, null, LinesClient> = {
       credentials,
       probe = false,
       reset = true,
+      audit = false,
+      cancel = false,
     }: LinesTarget = typeof target === 'string' ? { at: target } : target
     return {
       upstreamKey: JSON.stringify([at, discovery, name ?? null]),
       authority: `lines://${at}`,
       name: { discovery, target: at, portDefault: 7777 },
-      io: { name: name ?? null, asksCredentials: credentials !== undefined, probe, reset },
+      io: { name: name ?? null, asksCredentials: credentials !== undefined, probe, reset, audit, cancel },
       app: null,
       ...(credentials === undefined ? {} : { credentials }),
     }
@@ -120,11 +143,25 @@ export const lines: Protocol<LinesTarget, LinesIo, null, LinesClient> = {
     ask: (text, options) => link.request(ASK, text, options),
     tell: (text, options) => link.request(TELL, text, options),
     askMany: (text, more, options) => link.request(MANY, { text, more }, options),
+    look: (text, options) => link.request(LOOK, text, options),
+    taint: (text, options) => link.request(TAINT, text, options),
+    stream: (text, more, options) => link.stream(MANY, { text, more }, options),
     askAlone: (text, options) => link.request(ALONE, text, options),
     listen: (key, handler, options) => link.interest(key, handler, options),
     async session(options) {
       const session = await link.session(options)
-      return { link: session, ask: (text) => session.request(TELL, text) }
+      return {
+        link: session,
+        ask: (text) => session.request(TELL, text),
+        say: async (text) => void (await session.request(SAY, text)),
+      }
     },
   }),
+}
+
+/** FNV-1a, never 0. */
+function hashOf(text: string): number {
+  let hash = 0x811c9dc5
+  for (let at = 0; at < text.length; at++) hash = Math.imul(hash ^ text.charCodeAt(at), 0x01000193)
+  return hash | 1
 }

@@ -23,11 +23,14 @@ export interface LinesIo {
   readonly asksCredentials: boolean
   readonly probe: boolean
   readonly reset: boolean
+  readonly audit: boolean
+  readonly cancel: boolean
 }
 
 const LINE_FEED = 10
 const MINUS = 45
 const BANG = 33
+const TILDE = 126
 /** A line that is longer is passed on in parts. */
 const PART_BYTES_MIN = 16_384
 
@@ -48,6 +51,10 @@ class LinesConnection implements Connection {
   readonly handshake?: () => Script<Cloneable>
   readonly probe?: () => Script<Cloneable>
   readonly reset?: () => Script<void>
+  readonly audit?: () => Script<string | undefined>
+  readonly cancel?: () => Cloneable
+  /** What the peer calls this connection: the second word of its welcome. */
+  #id = ''
 
   constructor(options: LinesIo, place: Place) {
     this.#options = options
@@ -55,6 +62,8 @@ class LinesConnection implements Connection {
     if (options.name !== null || options.asksCredentials) this.handshake = () => this.#hello()
     if (options.probe) this.probe = () => ping()
     if (options.reset) this.reset = () => startOver()
+    if (options.audit) this.audit = () => lookOver()
+    if (options.cancel) this.cancel = () => this.#id
   }
 
   scan(bytes: Buffer, start: number, end: number, sink: FrameSink): number {
@@ -84,7 +93,10 @@ class LinesConnection implements Connection {
     const final = this.#answered >= sink.hint()
     this.#answered = final ? 0 : this.#answered + 1
     const failed = bytes[start] === MINUS ? FrameFlag.Error : 0
-    sink.frame(start, end, (final ? FrameFlag.Final : 0) | failed)
+    const dirty = bytes[start] === TILDE ? FrameFlag.Dirty : 0
+    // What is out of date is said before the end of a reply, as servers do that end each reply with a word of their own.
+    if (text === '-stale\n') sink.frame(start, end, FrameFlag.Error)
+    else sink.frame(start, end, (final ? FrameFlag.Final : 0) | failed | dirty)
   }
 
   subscribe(key: string, out: ByteWriter): void {
@@ -108,15 +120,18 @@ class LinesConnection implements Connection {
     if (text.startsWith('retire')) return 'retire'
     if (text.startsWith('busy')) return 'overloaded'
     if (text.startsWith('readonly')) return 'role-lost'
+    if (text.startsWith('stale')) return 'stale'
     return text.startsWith('again') ? 'not-executed' : 'call'
   }
 
   *#hello(): Script<Cloneable> {
+    if (this.#place.purpose === 'cancel') return yield* cancelOther(String(this.#place.cancels))
     const name = String(this.#place.credentials ?? this.#options.name)
     yield* send(Buffer.from(`hello ${name}\n`))
     const answer = Buffer.from(yield* frame()).toString()
     if (answer.startsWith('-denied')) throw new RefusedError('DENIED', 'the peer does not know us')
     if (!answer.startsWith('welcome')) throw new RemoteError('NOT_WELCOME', 'the peer is not ready')
+    this.#id = answer.trim().split(' ')[1] ?? ''
     return { greeting: answer.trim(), purpose: this.#place.purpose }
   }
 }
@@ -129,4 +144,19 @@ function* ping(): Script<Cloneable> {
 function* startOver(): Script<void> {
   yield* send(Buffer.from('reset\n'))
   yield* frame()
+}
+
+/** Ends when the peer closes. */
+function* cancelOther(id: string): Script<Cloneable> {
+  yield* send(Buffer.from(`cancel ${id}\n`))
+  yield* frame()
+  return undefined
+}
+
+function* lookOver(): Script<string | undefined> {
+  yield* send(Buffer.from('audit\n'))
+  const answer = Buffer.from(yield* frame())
+    .toString()
+    .trim()
+  return answer === 'clean' ? undefined : answer
 }
