@@ -74,7 +74,7 @@ export class ConnectionFactory {
       id,
       purpose,
       endpoint,
-      host: endpoint.name ?? hostOf(name.target),
+      host: nameOf(endpoint, name.target),
       tls,
       authority,
       limits,
@@ -141,8 +141,12 @@ function newConnection(protocol: IoProtocol<Cloneable>, io: Cloneable, place: Pl
   }
 }
 
-/** The first name of a target, without port: what certificates are checked against. */
-function hostOf(target: string): string {
-  const first = (target.split(',', 1)[0] as string).trim()
+/** What certificates are checked against: the name that the application wrote for this address. */
+function nameOf(endpoint: Endpoint, target: string): string {
+  if (endpoint.name !== undefined) return endpoint.name
+  const names = target.split(',')
+  // A discovery that says nothing of names stands for one; of several addresses each is its own name.
+  if (names.length > 1) return endpoint.host
+  const first = (names[0] as string).trim()
   return first.replace(/^\[([^\]]+)\].*$/, '$1').replace(/^([^:]+):\d+$/, '$1')
 }

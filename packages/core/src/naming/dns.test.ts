@@ -153,9 +153,9 @@ test('a name becomes its addresses with the port of the target, IPv4 before IPv6
   server.zones.set('cache.test', { A: ['10.0.0.2', '10.0.0.1'], AAAA: ['fd00::1'], ttl: 60 })
   const { whole } = await watch('cache.test:6379')
   expect(await whole()).toEqual([
-    { id: '10.0.0.1:6379', host: '10.0.0.1', port: 6379 },
-    { id: '10.0.0.2:6379', host: '10.0.0.2', port: 6379 },
-    { id: '[fd00::1]:6379', host: 'fd00::1', port: 6379 },
+    { id: '10.0.0.1:6379', host: '10.0.0.1', port: 6379, name: 'cache.test' },
+    { id: '10.0.0.2:6379', host: '10.0.0.2', port: 6379, name: 'cache.test' },
+    { id: '[fd00::1]:6379', host: 'fd00::1', port: 6379, name: 'cache.test' },
   ])
 })
 

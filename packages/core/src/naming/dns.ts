@@ -99,7 +99,12 @@ async function* watchName(
     const answer = await resolve(host, settings, questions)
     let waitMs = settings.ttlMinMs
     if (answer.kind === 'bound') {
-      const set = answer.addresses.map((address) => ({ id: formatAddress(address, port), host: address, port }))
+      const set = answer.addresses.map((address) => ({
+        id: formatAddress(address, port),
+        host: address,
+        port,
+        name: host,
+      }))
       const text = set.map(({ id }) => id).join()
       if (text !== last) yield spread(set, settings.randomUnit)
       last = text
