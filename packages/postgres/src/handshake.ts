@@ -93,18 +93,14 @@ export function identityOf(options: Pick<PostgresIo, 'user' | 'password'>, place
   const places = given['passwords']
   if (typeof places === 'object' && places !== null) {
     const byPlace = places as { readonly [place: string]: Cloneable }
-    const found = byPlace[placeName(endpoint)] ?? byPlace[endpoint.id] ?? byPlace['*']
+    const { name, port, id } = endpoint
+    const found = (name === undefined ? undefined : byPlace[`${name}:${port}`]) ?? byPlace[id] ?? byPlace['*']
     return { user, password: typeof found === 'string' ? found : password }
   }
   return {
     user: typeof given['user'] === 'string' ? given['user'] : user,
     password: typeof given['password'] === 'string' ? given['password'] : password,
   }
-}
-
-/** `db.internal:5432`, as the password file's places are named by `resolve`. */
-function placeName({ name, host, port }: Place['endpoint']): string {
-  return `${name ?? host}:${port}`
 }
 
 function startupParameters(options: PostgresIo, { user }: Identity): ReadonlyMap<string, string> {

@@ -1,11 +1,29 @@
 /**
  * From what an application wrote to what the kernel needs: where, as whom, how.
+ *
+ * Rules:
+ * 1. A target is a URL or an object, whose other fields win over its `url`. What neither says comes from the environment
+ *    (PGHOST and its kin), then from defaults: `localhost:5432`, the name of the account, a database of the user's name.
+ * 2. What is not understood is a `LocalError` `TARGET`. No message holds a password.
+ * 3. Two targets share an upstream when everything that may make them differ is equal; secrets enter that key as a digest.
+ *
+ * Theory of operation: every source is brought into libpq's words (`Settings`), laid over each other, and judged once.
+ * Where no password is given and there is a password file, it is read anew before each handshake.
  */
-import type { Resolved, TlsOptions } from '@iokernel/core/plugin'
-import { LocalError } from '@iokernel/core/plugin'
-import type { PostgresApp, TypeParsers } from './app.ts'
-import type { PostgresIo, TargetSessionAttrs } from './io.ts'
-import type { FramerLimits } from './limits.ts'
+import { createHash } from 'node:crypto'
+import { existsSync } from 'node:fs'
+import { userInfo } from 'node:os'
+import type { Cloneable, NameTarget, Resolved, TlsOptions } from '@iokernel/core/plugin'
+import { APP_DEFAULTS, type PostgresApp, type TypeParsers } from './app.ts'
+import type { PostgresIo, SslMode, TargetSessionAttrs } from './io.ts'
+import { FRAMER_LIMITS, type FramerLimits, STATEMENTS } from './limits.ts'
+import { isPlainObject, problemIn } from './options.ts'
+import { encryptionOf } from './resolve/encryption.ts'
+import { type Environment, environmentSettings } from './resolve/environment.ts'
+import { defaultPassfile, passwordsFor } from './resolve/passfile.ts'
+import { addressOf, isSocket, nameTarget, type Place, PORT_DEFAULT, parsePlace, placesOf } from './resolve/places.ts'
+import { TARGET } from './resolve/target-kind.ts'
+import { bad, type ParsedUrl, parseUrl, type Settings } from './target.ts'
 
 /** Who to be: a password, or a user and a password. */
 export type PostgresCredentials = string | { readonly user?: string; readonly password: string }
@@ -25,25 +43,239 @@ export interface PostgresTarget {
   /** A function is asked before each handshake, for passwords that expire. */
   readonly password?: string | (() => PostgresCredentials | Promise<PostgresCredentials>)
   readonly database?: string
+  /** Read where no password is given. Default: PGPASSFILE, or `.pgpass` in the home directory. */
+  readonly passfile?: string
   /** `true` is `verify-full`; options are as in `node:tls`. Wins over `sslMode`. */
   readonly tls?: boolean | TlsOptions
+  readonly sslMode?: SslMode
+  readonly channelBinding?: 'disable' | 'prefer' | 'require'
+  /** Methods that the server may ask for, or each with a `!` those that it may not: `['scram-sha-256']`. */
+  readonly requireAuth?: readonly string[]
   readonly targetSessionAttrs?: TargetSessionAttrs
   /** Run-time parameters that hold from the start: `{ statement_timeout: '5s' }`. */
   readonly parameters?: { readonly [name: string]: string }
+  /** Command-line options for the server's process: `-c geqo=off`. */
+  readonly options?: string
   /** What pg_stat_activity shows. Default `iokernel`. */
   readonly applicationName?: string
+  /** What is asked for; a server that speaks 3.0 alone is understood too. Default `3.0`, as with libpq. */
   readonly protocolVersion?: '3.0' | '3.2' | 'latest'
   /** False for what stands between and knows no prepared statements. Default true. */
   readonly prepare?: boolean
-  /** Statements that a connection keeps prepared. */
+  /** Statements that a connection keeps prepared. Default 256. */
   readonly statementsMax?: number
+  /** How values are read, by the OID of their type. */
   readonly types?: TypeParsers
+  /** Functions that leave nothing behind on a connection. */
   readonly trustedFunctions?: readonly string[]
+  /** What a call on the client does inside one of its own transactions. Default `refuse`. */
   readonly insideTransaction?: 'refuse' | 'join'
   /** Bounds on what the server may send. */
   readonly limits?: Partial<FramerLimits>
 }
 
-export function resolve(_target: string | PostgresTarget): Resolved<PostgresIo, PostgresApp> {
-  throw new LocalError('TARGET', 'not yet')
+export function resolve(
+  target: string | PostgresTarget,
+  environment: Environment = process.env,
+): Resolved<PostgresIo, PostgresApp> {
+  const given: PostgresTarget = typeof target === 'string' ? { url: target } : target
+  if (!isPlainObject(given)) throw bad('a target is a URL like postgres://host:5432/database, or an object')
+  const problem = problemIn(given, TARGET)
+  if (problem !== undefined) throw bad(problem)
+  const url = given.url === undefined ? undefined : parseUrl(given.url)
+  const settings = new Map([...environmentSettings(environment), ...(url?.settings ?? []), ...ofObject(given)])
+  const discovery = discoveryOf(given, url)
+  const places = discovery === undefined ? placesOf(settings.get('host'), settings.get('port')) : []
+  const name: NameTarget =
+    discovery === undefined
+      ? nameTarget(places)
+      : { discovery: discovery.name, target: discovery.target, portDefault: PORT_DEFAULT }
+  const onlySockets = places.length > 0 && places.every(isSocket)
+  const { mode, tls } = encryptionOf(onlySockets ? false : given.tls, settings)
+  if (tls?.mode === 'direct' && places.some(isSocket)) throw bad('TLS over a unix socket is not supported')
+  const io = ioOf(given, settings, mode)
+  const credentials = credentialsOf(given, settings, places, io, environment)
+  return {
+    upstreamKey: keyOf(name, tls, io, credentials?.key),
+    authority: authorityOf(name, places, io.database),
+    name,
+    io,
+    app: appOf(given),
+    ...(tls === undefined ? {} : { tls }),
+    ...(credentials === undefined ? {} : { credentials: credentials.ask }),
+  }
+}
+
+/** The fields of the object form that libpq has a word for. */
+function ofObject(given: PostgresTarget): Settings {
+  const settings: Settings = new Map()
+  const set = (name: string, value: string | undefined): void => {
+    if (value !== undefined) settings.set(name, value)
+  }
+  const listed = given.hosts?.map(parsePlace)
+  set('host', given.host ?? listed?.map(({ host }) => host).join(','))
+  set('port', given.port === undefined ? listed?.map(({ port }) => port).join(',') : String(given.port))
+  set('user', given.user)
+  set('dbname', given.database)
+  if (typeof given.password === 'string') set('password', given.password)
+  set('passfile', given.passfile)
+  set('sslmode', given.sslMode)
+  set('channel_binding', given.channelBinding)
+  set('require_auth', given.requireAuth?.join(','))
+  set('target_session_attrs', given.targetSessionAttrs)
+  set('options', given.options)
+  set('application_name', given.applicationName)
+  set('max_protocol_version', given.protocolVersion)
+  return settings
+}
+
+function discoveryOf(given: PostgresTarget, url: ParsedUrl | undefined): PostgresTarget['discovery'] {
+  const places = [given.host, given.hosts, given.discovery ?? url?.discovery].filter((place) => place !== undefined)
+  if (places.length > 1) throw bad('one place is enough: host, hosts or discovery')
+  return given.discovery ?? url?.discovery
+}
+
+function ioOf(given: PostgresTarget, settings: Settings, sslMode: SslMode): PostgresIo {
+  const user = settings.get('user') ?? accountName()
+  const options = settings.get('options')
+  const encoding = settings.get('client_encoding') ?? 'auto'
+  if (!/^(auto|utf-?8|unicode)$/i.test(encoding)) throw bad('client_encoding is UTF8: nothing else is read or written')
+  const gss = settings.get('gssencmode') ?? 'disable'
+  if (gss !== 'disable' && gss !== 'prefer') throw bad('gssencmode is disable: GSS encryption is not supported')
+  const io: PostgresIo = {
+    user,
+    password: settings.get('password'),
+    database: settings.get('dbname') ?? user,
+    parameters: {
+      application_name: settings.get('application_name') ?? settings.get('fallback_application_name') ?? 'iokernel',
+      client_encoding: 'UTF8',
+      // What is read as a date is written so, whatever the server's configuration; the order of day and month stays.
+      DateStyle: 'ISO',
+      ...(options === undefined ? {} : { options }),
+      ...given.parameters,
+    },
+    protocolVersion: choose(settings, 'max_protocol_version', ['3.0', '3.2', 'latest']),
+    sslMode,
+    channelBinding: choose(settings, 'channel_binding', ['prefer', 'disable', 'require']),
+    requireAuth: requiredAuth(settings.get('require_auth')),
+    targetSessionAttrs: choose(settings, 'target_session_attrs', ATTRS),
+    prepare: given.prepare ?? true,
+    statementsMax: given.statementsMax ?? STATEMENTS.max,
+    limits: { ...FRAMER_LIMITS, ...defined(given.limits ?? {}) },
+  }
+  if (io.statementsMax > STATEMENTS.maxLargest) throw bad(`statementsMax is at most ${STATEMENTS.maxLargest}`)
+  for (const [name, value] of Object.entries({ ...io.parameters, user: io.user, database: io.database })) {
+    if (value.includes('\0')) throw bad(`${name} holds a NUL, which ends a text`)
+  }
+  return io
+}
+
+const ATTRS: readonly TargetSessionAttrs[] = ['any', 'read-write', 'read-only', 'primary', 'standby', 'prefer-standby']
+const METHODS: ReadonlySet<string> = new Set(['password', 'md5', 'gss', 'sspi', 'scram-sha-256', 'oauth', 'none'])
+
+/** One of `values`, of which the first is the default. */
+function choose<Value extends string>(settings: Settings, name: string, values: readonly Value[]): Value {
+  const text = settings.get(name) ?? values[0]
+  const found = values.find((value) => value === text)
+  if (found === undefined) throw bad(`${name} is one of ${values.join(', ')}`)
+  return found
+}
+
+function requiredAuth(text: string | undefined): readonly string[] | undefined {
+  if (text === undefined || text === '') return undefined
+  const names = text.split(',').map((name) => name.trim())
+  const negative = names.filter((name) => name.startsWith('!')).length
+  if (negative > 0 && negative < names.length) throw bad('require_auth names what is allowed, or what is not: not both')
+  for (const name of names) {
+    if (!METHODS.has(name.replace(/^!/, ''))) throw bad(`require_auth knows ${[...METHODS].join(', ')}`)
+  }
+  return names
+}
+
+function defined<Limits extends object>(given: Limits): Limits {
+  return Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined)) as Limits
+}
+
+function appOf({ types, trustedFunctions, insideTransaction, prepare }: PostgresTarget): PostgresApp {
+  return {
+    types: types ?? APP_DEFAULTS.types,
+    trustedFunctions: trustedFunctions ?? APP_DEFAULTS.trustedFunctions,
+    insideTransaction: insideTransaction ?? APP_DEFAULTS.insideTransaction,
+    prepare: prepare ?? APP_DEFAULTS.prepare,
+  }
+}
+
+interface Asking {
+  /** What makes two of them differ. */
+  readonly key: string
+  ask(): Promise<Cloneable>
+}
+
+function credentialsOf(
+  given: PostgresTarget,
+  settings: Settings,
+  places: readonly Place[],
+  { user, database }: PostgresIo,
+  environment: Environment,
+): Asking | undefined {
+  const { password } = given
+  if (typeof password === 'function') {
+    return { key: `callback ${numberOf(password)}`, ask: async () => checkCredentials(await password()) }
+  }
+  if (settings.has('password')) return undefined
+  const path = settings.get('passfile') ?? defaultPassfile(environment)
+  // A file that is not there, and that nobody has named, costs no question before each handshake.
+  if (!settings.has('passfile') && !existsSync(path)) return undefined
+  return {
+    key: `passfile ${path}`,
+    ask: async () => {
+      const passwords = await passwordsFor(path, places, database, user)
+      return passwords === undefined ? undefined : { passwords }
+    },
+  }
+}
+
+function checkCredentials(credentials: PostgresCredentials): Cloneable {
+  if (typeof credentials === 'string') return credentials
+  const isPair = typeof credentials === 'object' && credentials !== null && typeof credentials.password === 'string'
+  if (!isPair) throw bad('a password callback returns a password, or { user, password }')
+  return { user: credentials.user, password: credentials.password }
+}
+
+function keyOf(name: NameTarget, tls: TlsOptions | undefined, io: PostgresIo, asking: string | undefined): string {
+  const { password, ...open } = io
+  const secrets = createHash('sha256')
+  secrets.update(
+    JSON.stringify([password ?? null, tls ?? null], (_, value) => (value instanceof Uint8Array ? [...value] : value)),
+  )
+  return JSON.stringify([name, open, secrets.digest('base64'), asking ?? 0])
+}
+
+/** Two callbacks are two identities; the same one is the same. */
+const callbacks = new WeakMap<object, number>()
+let callbackCount = 0
+
+function numberOf(callback: object): number {
+  const known = callbacks.get(callback)
+  if (known !== undefined) return known
+  callbacks.set(callback, ++callbackCount)
+  return callbackCount
+}
+
+/** A URL that could be written again, without the user. */
+function authorityOf(name: NameTarget, places: readonly Place[], database: string): string {
+  const path = `/${encodeURIComponent(database)}`
+  if (places.length === 0) return `postgres+${name.discovery}://${name.target}`
+  const written = places.map((place) =>
+    isSocket(place) ? `${encodeURIComponent(place.host)}:${place.port}` : addressOf(place),
+  )
+  return `postgres://${written.join(',')}${path}`
+}
+
+function accountName(): string {
+  try {
+    return userInfo().username
+  } catch {
+    throw bad('the account has no name: give a user, postgres://user@host/database')
+  }
 }
