@@ -1,0 +1,113 @@
+/**
+ * A session: one connection lent to one caller, with everything that needs one.
+ *
+ * Rules: what a caller does to it (SET, temporary tables, advisory locks, an open transaction) ends with it: it is reset
+ * before anyone else uses it. A lost connection ends it, and every further call says so; nothing is silently begun anew.
+ * One that is forgotten is given back when its object is collected, which may be late: close it.
+ */
+import type { CallOptions, SessionLink } from '@iokernel/core/plugin'
+import type { Rows } from '../codec/rows.ts'
+import { CALL_OPTIONS, checkCount, optionsAfter } from '../options.ts'
+import { Caller, type Queries } from './caller.ts'
+import { type CopyOptions, type CopySource, copyFrom, copyTo } from './copy.ts'
+import { type LockKey, lockValues } from './locks.ts'
+import type { StatementCache } from './statement-cache.ts'
+import { type StreamOptions, streamRows } from './stream.ts'
+
+export interface PostgresSession extends Queries, AsyncDisposable {
+  /** Rows as they arrive; nothing else is answered meanwhile. */
+  stream<Row = Record<string, unknown>>(
+    text: string,
+    values?: readonly unknown[],
+    options?: StreamOptions,
+  ): AsyncIterableIterator<Row> & AsyncDisposable
+  /** `copy t from stdin`. Resolves to the number of rows. */
+  copyFrom(text: string, source: CopySource, options?: CopyOptions): Promise<number>
+  /** `copy t to stdout`, in pieces as they arrive. */
+  copyTo(text: string, options?: CopyOptions): AsyncIterableIterator<Buffer> & AsyncDisposable
+  /** Waits for the advisory lock `key`. It is held until `unlock`, or the end of the session. */
+  lock(key: LockKey, options?: CallOptions): Promise<void>
+  /** True where it was free. */
+  tryLock(key: LockKey, options?: CallOptions): Promise<boolean>
+  /** False where it was not held. */
+  unlock(key: LockKey, options?: CallOptions): Promise<boolean>
+  /** Gives the connection back. Idempotent. */
+  close(): Promise<void>
+  /** True once the connection is lost. */
+  readonly lost: boolean
+}
+
+/** Gives sessions back that nobody can use any more. */
+const forgotten = new FinalizationRegistry<SessionLink>((link) => {
+  link.close().catch(() => undefined)
+})
+
+export class SessionCaller extends Caller implements PostgresSession {
+  readonly #link: SessionLink
+
+  constructor(link: SessionLink, statements: StatementCache, prepared: boolean) {
+    super(link, statements, 'session', prepared)
+    this.#link = link
+    forgotten.register(this, link, this)
+  }
+
+  get lost(): boolean {
+    return this.#link.lost
+  }
+
+  stream<Row = Record<string, unknown>>(
+    text: string,
+    values?: readonly unknown[],
+    options?: StreamOptions,
+    ...more: readonly unknown[]
+  ): AsyncIterableIterator<Row> & AsyncDisposable {
+    checkCount(more, 0)
+    return streamRows<Row>(this.link, this.statement.bind(this), { text, values, options })
+  }
+
+  async copyFrom(
+    text: string,
+    source: CopySource,
+    options?: CopyOptions,
+    ...more: readonly unknown[]
+  ): Promise<number> {
+    checkCount(more, 0)
+    return await copyFrom(this.#link, this.statements, { text, source, options })
+  }
+
+  copyTo(
+    text: string,
+    options?: CopyOptions,
+    ...more: readonly unknown[]
+  ): AsyncIterableIterator<Buffer> & AsyncDisposable {
+    checkCount(more, 0)
+    return copyTo(this.link, this.statements, { text, options })
+  }
+
+  async lock(key: LockKey, ...given: unknown[]): Promise<void> {
+    await this.#locking('pg_advisory_lock', key, optionsAfter(0, given, CALL_OPTIONS))
+  }
+
+  async tryLock(key: LockKey, ...given: unknown[]): Promise<boolean> {
+    return (await this.#locking('pg_try_advisory_lock', key, optionsAfter(0, given, CALL_OPTIONS)))[0]?.[0] === true
+  }
+
+  async unlock(key: LockKey, ...given: unknown[]): Promise<boolean> {
+    return (await this.#locking('pg_advisory_unlock', key, optionsAfter(0, given, CALL_OPTIONS)))[0]?.[0] === true
+  }
+
+  async close(...given: unknown[]): Promise<void> {
+    checkCount(given, 0)
+    forgotten.unregister(this)
+    await this.#link.close()
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close()
+  }
+
+  #locking(name: string, key: LockKey, options: CallOptions | undefined): Promise<Rows<unknown[]>> {
+    const { values, types } = lockValues(key)
+    return this.query<unknown[]>(`select ${name}(${types})`, values, { ...options, rows: 'arrays' })
+  }
+}
