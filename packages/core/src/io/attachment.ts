@@ -321,7 +321,15 @@ export class Attachment {
     let from = start
     const piece = packKind(Completion.ReplyPiece, 0, 0)
     for (; end - from > max; from += max) {
-      this.#enqueue({ kind: piece, call: call.id, a: 0, b: 0, c: 0, time: 0, payload: copyOf(bytes, from, from + max) })
+      this.#enqueue({
+        kind: piece,
+        call: call.id,
+        a: factsId,
+        b: 0,
+        c: 0,
+        time: 0,
+        payload: copyOf(bytes, from, from + max),
+      })
     }
     this.#enqueue({
       kind: packKind(Completion.Reply, 0, 0),

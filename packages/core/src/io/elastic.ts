@@ -65,12 +65,17 @@ export class ElasticLanes implements Scheduler {
     return time !== undefined && this.#times.isQuick(time)
   }
 
-  choose(shares: boolean, lanes: readonly LaneLoad[], nowMs: number, aloneWaiting: number): number {
+  choose(shares: boolean, sinceMs: number, lanes: readonly LaneLoad[], waiting: Waiting, nowMs: number): number {
+    // With a single lane both kinds need the same one, and whoever waits longer has it.
+    if (lanes.length === 1) {
+      const others = shares ? waiting.alone : waiting.sharing
+      if (others > 0 && sinceMs > (shares ? waiting.aloneSinceMs : waiting.sharingSinceMs)) return -1
+    }
     if (!shares) return this.#freeLane(lanes, nowMs)
     this.#sharedAtMs = nowMs
     const { window } = this
     // Lanes at the far end run empty for those who need one: else a flood of quick reads would keep every lane filled.
-    const open = lanes.length - Math.min(aloneWaiting, lanes.length >> 1)
+    const open = lanes.length - Math.min(waiting.alone, lanes.length >> 1)
     for (let index = 0; index < open; index++) {
       const lane = lanes[index] as LaneLoad
       if (lane.hasRoom && !lane.taken && lane.unanswered.count < window && !this.isLate(lane, nowMs)) return index
@@ -78,11 +83,11 @@ export class ElasticLanes implements Scheduler {
     return -1
   }
 
-  more(waiting: Waiting, lanes: readonly LaneLoad[], nowMs: number): number {
-    const room = Math.min(this.lanesMax - lanes.length, OPENING_MAX) - waiting.opening
+  more(waiting: Waiting, lanes: readonly LaneLoad[], opening: number, nowMs: number): number {
+    const room = Math.min(this.lanesMax - lanes.length, OPENING_MAX) - opening
     if (room <= 0) return 0
-    if (waiting.alone > 0) return Math.min(room, waiting.alone - waiting.opening)
-    const waits = waiting.sharing > 0 && waiting.opening === 0
+    if (waiting.alone > 0) return Math.min(room, waiting.alone - opening)
+    const waits = waiting.sharing > 0 && opening === 0
     // Every lane is stuck behind somebody, or one is no longer enough.
     if (waits && (nowMs - waiting.sharingSinceMs >= this.#limits.growAfterMs || lanes.every((lane) => lane.taken))) {
       return 1
@@ -99,6 +104,10 @@ export class ElasticLanes implements Scheduler {
     if (call.service !== undefined) {
       this.#times.observe(call.service, nowMs - lane.headSinceMs, call.writtenAtMs >= lane.headSinceMs)
     }
+  }
+
+  connected(ms: number): void {
+    this.#times.connected(ms)
   }
 
   /** The last free lane; none when it is the only one left for quick reads. */

@@ -10,7 +10,8 @@
  *
  * Theory of operation: for each priority a ring of the clients that have calls waiting; the client at the head gives one
  * call and goes to the tail. Which priority is next is stride scheduling: each has a pass that grows by its stride with
- * every call it gives, and the lowest pass is next; one that was empty begins where the others are.
+ * every call it gives, and the lowest pass is next. Time in it is the pass that was served last; one that was empty comes
+ * back at that time, at most its own stride later: it has neither saved up turns nor used them up.
  *
  *   high    [client A: c c c] -> [client B: c]          stride  1
  *   normal  [client A: c] -> [client C: c c c c]        stride  4
@@ -70,6 +71,8 @@ class Level {
 
 export class FairQueue {
   readonly #levels: readonly Level[] = STRIDES.map((stride) => new Level(stride))
+  /** The pass that was served last: never goes back. */
+  #servedPass = 0
 
   get count(): number {
     let count = 0
@@ -101,6 +104,7 @@ export class FairQueue {
     const queue = level?.head()
     const call = queue?.shift()
     if (level === undefined || queue === undefined || call === undefined) return undefined
+    this.#servedPass = Math.max(this.#servedPass, level.pass)
     level.pass += level.stride
     if (level.ring.length > 1) {
       level.ring.shift()
@@ -113,8 +117,9 @@ export class FairQueue {
     const level = this.#levels[call.priority] as Level
     const queue = level.queueOf(call.client)
     if (queue.standing) return queue
-    // One that had nothing to give has not saved up turns meanwhile.
-    if (level.head() === undefined) level.pass = Math.max(level.pass, this.#lowestPass())
+    if (level.head() === undefined) {
+      level.pass = Math.min(Math.max(level.pass, this.#servedPass), this.#servedPass + level.stride)
+    }
     queue.standing = true
     level.clients.set(call.client, queue)
     level.ring.push(queue)
@@ -128,9 +133,5 @@ export class FairQueue {
       if (best === undefined || level.pass < best.pass) best = level
     }
     return best
-  }
-
-  #lowestPass(): number {
-    return this.#next()?.pass ?? 0
   }
 }

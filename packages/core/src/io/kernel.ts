@@ -351,8 +351,6 @@ export class IoKernel implements AttachmentHost {
     if (call.state !== CallState.Written) return
     const upstream = call.client?.upstream
     this.settlement.settleEarly(call, error, nowMs)
-    // Nobody reads it any more: what is left of it is dropped as it comes.
-    call.source?.resume()
     if ((call.flags & (CallFlag.Exclusive | CallFlag.Session)) !== 0) upstream?.sessions.abandon(call)
   }
 

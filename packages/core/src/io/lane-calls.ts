@@ -17,7 +17,7 @@ import { FairQueue } from './fair-queue.ts'
 import type { LaneSet } from './lane-set.ts'
 import type { LiveConnection } from './live-connection.ts'
 import type { RetryBudget } from './retry-budget.ts'
-import type { Scheduler } from './scheduler.ts'
+import type { Scheduler, Waiting } from './scheduler.ts'
 import type { Settlement } from './settlement.ts'
 
 export interface LaneCallsHost {
@@ -30,7 +30,7 @@ export interface LaneCallsHost {
   isClosed(): boolean
 }
 
-export class LaneCalls {
+export class LaneCalls implements Waiting {
   readonly #host: LaneCallsHost
   readonly #scheduler: Scheduler
   readonly #sharing = new FairQueue()
@@ -51,13 +51,33 @@ export class LaneCalls {
     return this.#sharing.count + this.#alone.count
   }
 
+  // ---- Waiting ----------------------------------------------------------------------------------------------
+
+  get sharing(): number {
+    return this.#sharing.count
+  }
+
+  get sharingSinceMs(): number {
+    return this.#sharing.peek()?.arrivedAtMs ?? Number.POSITIVE_INFINITY
+  }
+
+  get alone(): number {
+    return this.#alone.count
+  }
+
+  get aloneSinceMs(): number {
+    return this.#alone.peek()?.arrivedAtMs ?? Number.POSITIVE_INFINITY
+  }
+
+  // ---- On the way there -------------------------------------------------------------------------------------
+
   /** False when the call has to wait: there is no room, or others were here first. */
   write(call: Call, nowMs: number): boolean {
     const shares = this.#scheduler.shares(call)
     const queue = shares ? this.#sharing : this.#alone
     if (!queue.isEmpty) return false
     const lanes = this.#host.lanes()
-    const lane = lanes.choose(shares, nowMs, this.#alone.count)
+    const lane = lanes.choose(shares, call.arrivedAtMs, this, nowMs)
     if (lane === undefined) return false
     lanes.write(lane, call, shares, nowMs)
     return true
@@ -66,7 +86,7 @@ export class LaneCalls {
   wait(call: Call, nowMs: number): void {
     call.state = CallState.Queued
     this.#queueOf(call).push(call)
-    this.#grow(nowMs)
+    this.#host.lanes().grow(this, nowMs)
   }
 
   /** There may be room. */
@@ -74,8 +94,10 @@ export class LaneCalls {
     if (this.isEmpty) return
     const nowMs = this.#host.environment.nowMs()
     const left = this.#pumpFrom(this.#alone, nowMs)
-    if (this.#pumpFrom(this.#sharing, nowMs) || left) this.#grow(nowMs)
+    if (this.#pumpFrom(this.#sharing, nowMs) || left) this.#host.lanes().grow(this, nowMs)
   }
+
+  // ---- On the way back --------------------------------------------------------------------------------------
 
   /** A lane's preparations for this call were out of date. Its connection is in the middle of a read, and pumps after. */
   sendAgain(call: Call): void {
@@ -150,17 +172,12 @@ export class LaneCalls {
     const lanes = this.#host.lanes()
     for (let call = queue.peek(); call !== undefined; call = queue.peek()) {
       const shares = this.#scheduler.shares(call)
-      const lane = lanes.choose(shares, nowMs, this.#alone.count)
+      const lane = lanes.choose(shares, call.arrivedAtMs, this, nowMs)
       if (lane === undefined) return true
       queue.shift()
       lanes.write(lane, call, shares, nowMs)
     }
     return false
-  }
-
-  #grow(nowMs: number): void {
-    const sharingSinceMs = this.#sharing.peek()?.arrivedAtMs ?? nowMs
-    this.#host.lanes().grow({ sharing: this.#sharing.count, sharingSinceMs, alone: this.#alone.count }, nowMs)
   }
 
   #queueOf(call: Call): FairQueue {

@@ -52,6 +52,10 @@ export interface LaneHost {
   readonly spreads: boolean
   /** May one more lane be opened? */
   mayOpenLane(): boolean
+  /** Closes a connection that somebody else does not need. False when there is none. */
+  makeRoom(): boolean
+  /** Callers rely on the order of their calls: lanes are left as they are. */
+  readonly ordered: boolean
 }
 
 /** RFC 8305 section 5: the next address is tried when the one before has not answered for this long. */
@@ -102,26 +106,27 @@ export class LaneSet implements ConnectionOwner {
   }
 
   /** A lane for one more call, or undefined when it has to wait. */
-  choose(shares: boolean, nowMs: number, aloneWaiting: number): LiveConnection | undefined {
-    const choice = this.#host.scheduler.choose(shares, this.#lanes, nowMs, aloneWaiting)
+  choose(shares: boolean, sinceMs: number, waiting: Waiting, nowMs: number): LiveConnection | undefined {
+    const choice = this.#host.scheduler.choose(shares, sinceMs, this.#lanes, waiting, nowMs)
     return choice < 0 ? undefined : this.#lanes[choice]
   }
 
   write(lane: LiveConnection, call: Call, shares: boolean, nowMs: number): void {
     lane.submit(call, nowMs, !shares)
-    if (!this.#single) this.#care.busy()
+    if (!this.#host.ordered) this.#care.busy()
   }
 
   /** Calls have to wait: opens more lanes where the scheduler asks for them. */
-  grow(waiting: Omit<Waiting, 'opening'>, nowMs: number): void {
+  grow(waiting: Waiting, nowMs: number): void {
     if (this.#closed) return
-    if (!this.#single) this.#care.busy()
+    if (!this.#host.ordered) this.#care.busy()
     const opening = this.#opening.size + this.#asking
     if (!this.#lanes.some((lane) => this.#isCurrent(lane))) return this.ensure()
-    let more = this.#host.scheduler.more({ ...waiting, opening }, this.#lanes, nowMs)
+    let more = this.#host.scheduler.more(waiting, this.#lanes, opening, nowMs)
     for (; more > 0; more--) {
       const endpoint = this.#nextAddress(nowMs)
-      if (endpoint === undefined || !this.#host.mayOpenLane()) return
+      if (endpoint === undefined) return
+      if (!this.#host.mayOpenLane() && (!this.#host.makeRoom() || !this.#host.mayOpenLane())) return
       this.#openAt(endpoint)
     }
   }
@@ -165,7 +170,8 @@ export class LaneSet implements ConnectionOwner {
     const enough = this.#single && this.#lanes.filter((lane) => this.#isCurrent(lane)).length >= lanesMin
     if (enough || !this.#isCurrent(connection)) return connection.destroy(SURPLUS)
     this.#lanes = [...this.#lanes, connection]
-    if (!this.#single) this.#care.added(connection)
+    this.#host.scheduler.connected?.(connection.connectMs)
+    if (!this.#host.ordered) this.#care.added(connection)
     this.#retireStale()
     if (this.#single) for (const other of [...this.#opening]) other.destroy(SURPLUS)
     this.#host.onLaneReady()
@@ -210,7 +216,7 @@ export class LaneSet implements ConnectionOwner {
   }
 
   onProgress(connection: LiveConnection): void {
-    if (this.#single || this.#care.settled(connection)) this.#host.onRoom()
+    if (this.#host.ordered || this.#care.settled(connection)) this.#host.onRoom()
   }
 
   onAnswered(connection: LiveConnection, call: Call): void {
@@ -218,7 +224,7 @@ export class LaneSet implements ConnectionOwner {
   }
 
   onDirty(connection: LiveConnection): void {
-    if (!this.#single) this.#care.dirty(connection)
+    if (!this.#host.ordered) this.#care.dirty(connection)
   }
 
   onStale(_connection: LiveConnection, call: Call): void {

@@ -47,6 +47,8 @@ export class LiveConnection implements MatcherHost, StreamSource {
   readonly endpoint: Endpoint
   facts: Cloneable
   phase: Phase = 'opening'
+  /** How long it took to connect. */
+  connectMs = 0
   /** When the handshake was done; 0 before. */
   readyAtMs = 0
   /** When bytes last came, or the oldest unanswered call was written into silence. */
@@ -367,7 +369,9 @@ export class LiveConnection implements MatcherHost, StreamSource {
   #onOpen(): void {
     if (this.phase !== 'opening') return
     this.#timer?.cancel()
-    this.lastHeardMs = this.#services.environment.nowMs()
+    const nowMs = this.#services.environment.nowMs()
+    this.connectMs = nowMs - this.lastHeardMs
+    this.lastHeardMs = nowMs
     const script = this.#protocol.handshake?.()
     if (script === undefined) {
       this.phase = 'ready'

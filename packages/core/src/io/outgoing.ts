@@ -59,6 +59,7 @@ export class Outgoing {
     const writer = this.#writer
     const written = writer !== undefined && writer.length > 0
     const several = this.#ranges.length > 0
+    const isEmpty = this.#chunk === undefined && !written
     if (several) transport.cork()
     for (const { chunk, from, to } of this.#ranges) this.#write(transport, chunk, from, to)
     if (this.#chunk !== undefined)
@@ -67,6 +68,8 @@ export class Outgoing {
     if (written) {
       this.#writer = undefined
       transport.write(writer.written(), taken)
+    } else if (isEmpty) {
+      taken()
     }
     if (several) transport.uncork()
   }

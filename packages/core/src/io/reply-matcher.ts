@@ -157,6 +157,7 @@ export class ReplyMatcher implements FrameSink {
     const whole = from === start && call.replyBytes === 0
     // Not before `classify`: if that throws, the call is the connection's to end.
     this.unanswered.remove(call)
+    if (verdict === 'stale') this.#noteStale(call)
     if (call.stale && call.state !== CallState.Tombstone) {
       call.stale = false
       host.sendAgain(call)
@@ -165,21 +166,23 @@ export class ReplyMatcher implements FrameSink {
     } else if (verdict !== 'not-executed' || !whole || !host.onNotExecuted(call)) {
       this.#settlement.reply(call, host.id, bytes, from, end, this.nowMs)
     }
-    if (verdict !== 'call') host.onVerdict(verdict)
+    if (verdict !== 'call' && verdict !== 'stale') host.onVerdict(verdict)
     if ((flags & FrameFlag.Close) !== 0) host.onCloseFrame()
   }
 
   /** An error inside a batch: the call goes on, but the connection may have to go. */
   #judgePart(call: Call, start: number, end: number): void {
     const verdict = this.#host.classify(this.#receive.bytes, start, end)
-    if (verdict === 'stale') {
-      if (call.state === CallState.Tombstone || !this.#host.maySendAgain(call)) return
-      call.stale = true
-      if (call.replyBytes > 0) call.client?.attachment.restart(call)
-      call.replyBytes = 0
-      return
-    }
+    if (verdict === 'stale') return this.#noteStale(call)
     if (verdict !== 'call' && verdict !== 'not-executed') this.#host.onVerdict(verdict)
+  }
+
+  /** What was passed on of the reply is void, if the call may go out again. */
+  #noteStale(call: Call): void {
+    if (call.state === CallState.Tombstone || !this.#host.maySendAgain(call)) return
+    call.stale = true
+    if (call.replyBytes > 0) call.client?.attachment.restart(call)
+    call.replyBytes = 0
   }
 
   #extendRun(call: Call, start: number, end: number): void {

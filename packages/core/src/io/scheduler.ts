@@ -19,14 +19,14 @@ export interface LaneLoad {
   readonly headSinceMs: number
 }
 
+/** Who waits for a lane. */
 export interface Waiting {
-  /** Calls that may share a lane, and since when the first of them waits. */
+  /** Calls that may share a lane, and since when the next of them waits. */
   readonly sharing: number
   readonly sharingSinceMs: number
   /** Calls that want a lane to themselves. */
   readonly alone: number
-  /** Lanes on their way. */
-  readonly opening: number
+  readonly aloneSinceMs: number
 }
 
 export interface Scheduler {
@@ -35,14 +35,16 @@ export interface Scheduler {
   readonly lanesMax: number
   /** May this call share a lane with others? */
   shares(call: Call): boolean
-  /** Index into `lanes`, or -1 when the call has to wait. `aloneWaiting` calls wait for a lane of their own. */
-  choose(shares: boolean, lanes: readonly LaneLoad[], nowMs: number, aloneWaiting: number): number
-  /** How many more lanes to open for those who wait. */
-  more(waiting: Waiting, lanes: readonly LaneLoad[], nowMs: number): number
+  /** Index into `lanes`, or -1 when the call, which has been here since `sinceMs`, has to wait. */
+  choose(shares: boolean, sinceMs: number, lanes: readonly LaneLoad[], waiting: Waiting, nowMs: number): number
+  /** How many more lanes to open for those who wait; `opening` are on their way. */
+  more(waiting: Waiting, lanes: readonly LaneLoad[], opening: number, nowMs: number): number
   /** Nothing more is written on this lane, and what can be moved from it is. */
   isLate(lane: LaneLoad, nowMs: number): boolean
   /** A call of a lane was answered. */
   answered?(call: Call, lane: LaneLoad, nowMs: number): void
+  /** A lane was connected in this time. */
+  connected?(ms: number): void
 }
 
 /** One lane for everything: callers rely on the order of calls they do not await. */
@@ -50,8 +52,8 @@ export const oneLane: Scheduler = {
   lanesMin: 1,
   lanesMax: 1,
   shares: () => true,
-  choose: (_shares, lanes) => (lanes[0]?.hasRoom === true ? 0 : -1),
-  more: ({ opening }, lanes) => (lanes.length + opening === 0 ? 1 : 0),
+  choose: (_shares, _sinceMs, lanes) => (lanes[0]?.hasRoom === true ? 0 : -1),
+  more: (_waiting, lanes, opening) => (lanes.length + opening === 0 ? 1 : 0),
   isLate: () => false,
 }
 
@@ -61,8 +63,8 @@ export function pool(lanesMax: number): Scheduler {
     lanesMin: 1,
     lanesMax,
     shares: () => false,
-    choose: (_shares, lanes) => lanes.findIndex(isFree),
-    more: ({ alone, opening }, lanes) => Math.min(alone - opening, lanesMax - lanes.length - opening),
+    choose: (_shares, _sinceMs, lanes) => lanes.findIndex(isFree),
+    more: ({ alone }, lanes, opening) => Math.min(alone - opening, lanesMax - lanes.length - opening),
     isLate: () => false,
   }
 }

@@ -10,7 +10,8 @@
  * Theory of operation: the estimate rises by half of the way to a sample above it and falls by a fiftieth of the way to
  * one below. A sample counts at most for `SAMPLE_CAP` times the threshold once the statement is known, so that a stall
  * costs a few dozen calls on a lane of their own, and a statement that is slow stays slow. Samples are what a call took
- * beyond the round trip, which is the shortest time that was lately seen, whatever the statement.
+ * beyond the round trip. That is known from connecting, which no server's work can delay; a call that was quicker
+ * corrects it, and none makes it longer: else a program that asks nothing but slow questions would find them quick.
  *
  * Limits: `STATEMENTS_MAX` statements; the one that was first seen longest ago is forgotten.
  */
@@ -22,9 +23,6 @@ const FALL = 1 / 50
 const SAMPLE_CAP = 4
 /** About 100 bytes each: half a megabyte. Programs have hundreds of statements; only generated texts have more. */
 const STATEMENTS_MAX = 4_096
-/** The round trip is forgotten at this pace, so that one lucky sample of a network that changed does not last. */
-const ROUND_TRIP_RISE = 1 / 1_000
-
 export interface ServiceTime {
   samples: number
   /** Milliseconds beyond the round trip that nearly all calls stay under. */
@@ -34,7 +32,7 @@ export interface ServiceTime {
 export class ServiceTimes {
   readonly #quickMsMax: number
   readonly #statements = new Map<number, ServiceTime>()
-  /** Shortest time of a call, lately. 0 before the first. */
+  /** There and back, without work. 0 while nothing is known. */
   roundTripMs = 0
 
   constructor(quickMsMax: number) {
@@ -61,10 +59,16 @@ export class ServiceTimes {
     return time.samples >= SAMPLES_MIN && time.highMs <= this.#quickMsMax
   }
 
+  /** A connection was made in this time. The network may have changed: half of the way to what it says. */
+  connected(ms: number): void {
+    if (this.roundTripMs === 0 || ms < this.roundTripMs) this.roundTripMs = ms
+    else this.roundTripMs += (ms - this.roundTripMs) / 2
+  }
+
   /** A call was answered `ms` after it was written, or after the one before it on its lane was answered. */
   observe(time: ServiceTime, ms: number, alone: boolean): void {
     // Behind others the time says nothing of the way there and back.
-    if (alone) this.#noteRoundTrip(ms)
+    if (alone && ms < this.roundTripMs) this.roundTripMs = ms
     const beyondMs = Math.max(0, ms - this.roundTripMs)
     if (time.samples < SAMPLES_MIN) {
       time.samples++
@@ -73,10 +77,5 @@ export class ServiceTimes {
     }
     const sampleMs = Math.min(beyondMs, SAMPLE_CAP * this.#quickMsMax)
     time.highMs += (sampleMs - time.highMs) * (sampleMs > time.highMs ? RISE : FALL)
-  }
-
-  #noteRoundTrip(ms: number): void {
-    if (this.roundTripMs === 0 || ms < this.roundTripMs) this.roundTripMs = ms
-    else this.roundTripMs += (ms - this.roundTripMs) * ROUND_TRIP_RISE
   }
 }

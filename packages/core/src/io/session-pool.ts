@@ -34,8 +34,10 @@ export interface SessionHost {
   /** Where to open one; undefined while the upstream has no address that works. */
   endpoint(): Endpoint | undefined
   open(endpoint: Endpoint, owner: ConnectionOwner): OpenedConnection
-  /** May one more be opened? Makes room for it where somebody has an idle one. */
+  /** May one more be opened? */
   mayOpen(): boolean
+  /** Closes a connection that somebody else does not need. False when there is none. */
+  makeRoom(): boolean
   /** Opens a connection that asks the peer to give up what `token` stands for. */
   openCancel(endpoint: Endpoint, owner: ConnectionOwner, token: Cloneable): LiveConnection
   /** A connection could not be opened: the upstream counts it and calls `pump` when it is worth another try. */
@@ -197,7 +199,12 @@ export class SessionPool implements ConnectionOwner {
       )
         return
       const endpoint = this.#host.endpoint()
-      if (endpoint === undefined || !this.#host.mayOpen()) return
+      if (endpoint === undefined) return
+      if (!this.#host.mayOpen()) {
+        if (!this.#host.makeRoom()) return
+        // Whoever heard of it may have served those who wait here already.
+        continue
+      }
       const { connection: opened } = this.#host.open(endpoint, this)
       this.#connections.set(opened, { session: undefined, held: new CallList(), cancel: undefined })
       this.#opening.add(opened)

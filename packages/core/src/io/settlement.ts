@@ -45,6 +45,8 @@ export class Settlement {
     client.attachment.failed(call, error, true, nowMs)
     call.state = CallState.Tombstone
     this.#wheel.remove(call)
+    // Nobody reads it any more: what is left of it is dropped as it comes.
+    call.source?.resume()
   }
 
   finishTombstone(call: Call): void {
@@ -69,6 +71,7 @@ export class Settlement {
   #finish(call: Call, client: Client): void {
     assert(call.list === undefined, 'a finished call stands in no list')
     this.#wheel.remove(call)
+    call.source?.resume()
     if (call.chunk !== undefined) this.#store.release(call.chunk)
     client.attachment.forget(call)
     this.pool.give(call)

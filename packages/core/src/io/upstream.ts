@@ -97,7 +97,9 @@ export class Upstream {
       ...shared,
       scheduler,
       spreads: lanes === 'pool',
-      mayOpenLane: () => connections.mayOpenLane() || this.sessions.giveUpIdle(),
+      ordered: lanes === 'one',
+      mayOpenLane: () => connections.mayOpenLane(),
+      makeRoom: () => this.sessions.giveUpIdle(),
       hasWaiting: () => !this.#calls.isEmpty,
       rescue: (lane) => this.#calls.rescue(lane),
       onPolluted: (lane, found) => this.#onPolluted(lane, found),
@@ -116,7 +118,8 @@ export class Upstream {
     })
     this.sessions = new SessionPool({
       ...shared,
-      mayOpen: () => connections.mayOpenSession() || this.#lanes.giveUpIdle(),
+      mayOpen: () => connections.mayOpenSession(),
+      makeRoom: () => this.#lanes.giveUpIdle(),
       openCancel: (endpoint, owner, token) =>
         this.#factory.open('cancel', endpoint, this.credentials.last, owner, token).connection,
       open: (endpoint, owner) => this.#open('session', endpoint, owner),
@@ -154,13 +157,13 @@ export class Upstream {
 
   submit(call: Call, nowMs: number): void {
     this.#budget.earn(1)
+    // Without sharing, whatever a call may do is undone before the next one.
+    if (this.configuration.limits.lanesMax === 0) call.flags |= CallFlag.Taints
     if ((call.flags & CallFlag.Exclusive) !== 0) {
       const error = this.#reasonToFail()
       if (error !== undefined) return this.#services.settlement.fail(call, describeError(error, { sent: 'no' }), nowMs)
       return this.sessions.borrowFor(call)
     }
-    // Without sharing, whatever a call may do is undone before the next one.
-    if (this.configuration.limits.lanesMax === 0) call.flags |= CallFlag.Taints
     if (this.#calls.write(call, nowMs)) return
     const error = this.#reasonToFail()
     if (error !== undefined) return this.#services.settlement.fail(call, describeError(error, { sent: 'no' }), nowMs)
