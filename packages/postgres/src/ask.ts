@@ -11,6 +11,8 @@ import { codeOf } from './handshake/refusal.ts'
 export interface Answer {
   /** Of all results, one after another. */
   readonly rows: readonly (readonly (string | undefined)[])[]
+  /** Statements that were completed. */
+  readonly completed: number
   /** SQLSTATE of the first error. */
   readonly failed: string | undefined
   /** `I`, `T` or `E`. */
@@ -34,13 +36,14 @@ export const SYNC = Uint8Array.of(83, 0, 0, 0, 4)
 export function* ask(message: Uint8Array): Script<Answer> {
   yield* send(message)
   const rows: (readonly (string | undefined)[])[] = []
+  let completed = 0
   let failed: string | undefined
   for (;;) {
     const bytes = yield* frame()
     const answer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length)
     switch (String.fromCharCode(answer[0] as number)) {
       case 'Z':
-        return { rows, failed, status: String.fromCharCode(answer[BODY] as number) }
+        return { rows, completed, failed, status: String.fromCharCode(answer[BODY] as number) }
       case 'E':
         failed ??= codeOf(answer)
         if (isFatal(answer, 0, answer.length)) {
@@ -50,8 +53,10 @@ export function* ask(message: Uint8Array): Script<Answer> {
       case 'D':
         rows.push(rowIn(answer))
         break
-      case 'T':
       case 'C':
+        completed++
+        break
+      case 'T':
       case 'I':
         break
       default:

@@ -35,10 +35,14 @@ export interface Left {
 
 /** Returns true when the server has dropped every prepared statement. */
 export function* reset(left: Left): Script<boolean> {
-  const begin = left.inTransaction ? 'ROLLBACK; ' : ''
-  const clear = left.tampered ? 'DEALLOCATE ALL; ' : ''
-  const { rows, failed, status } = yield* ask(queryMessage(`${begin}${CLEAN}; ${clear}${FOREIGN}`))
-  if (failed !== undefined || status !== 'I') throw notClean(failed)
+  const statements = [
+    ...(left.inTransaction ? ['ROLLBACK'] : []),
+    ...CLEAN,
+    ...(left.tampered ? ['DEALLOCATE ALL'] : []),
+    FOREIGN,
+  ]
+  const { rows, completed, failed, status } = yield* ask(queryMessage(statements.join('; ')))
+  if (failed !== undefined || completed !== statements.length || status !== 'I') throw notClean(failed)
   // One row is pg_advisory_unlock_all(), which returns nothing; each other is a statement that is not ours.
   if (rows.length <= 1) return left.tampered
   const answer = yield* ask(queryMessage('DEALLOCATE ALL'))
@@ -55,11 +59,11 @@ const CLEAN = [
   'SELECT pg_catalog.pg_advisory_unlock_all()',
   'DISCARD TEMP',
   'DISCARD SEQUENCES',
-].join('; ')
+]
 
 const FOREIGN = 'SELECT 1 FROM pg_catalog.pg_prepared_statements WHERE from_sql LIMIT 1'
 
 function notClean(code: string | undefined): RemoteError {
-  const why = code === undefined ? 'a transaction is still open' : `SQLSTATE ${code}`
+  const why = code === undefined ? 'the server did not do all of it' : `SQLSTATE ${code}`
   return new RemoteError(code ?? 'NOT_CLEAN', `the connection could not be made as good as new (${why}): it is closed`)
 }
