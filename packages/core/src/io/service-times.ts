@@ -7,9 +7,10 @@
  * 3. A single late sample must not make a statement slow for long: the machine stalls too, and all statements that were
  *    in flight then look alike.
  *
- * Theory of operation: the estimate rises by half of the way to a sample above it and falls by a fiftieth of the way to
- * one below. A sample counts at most for `SAMPLE_CAP` times the threshold once the statement is known, so that a stall
- * costs a few dozen calls on a lane of their own, and a statement that is slow stays slow. Samples are what a call took
+ * Theory of operation: the estimate rises by an eighth of the way to a sample above it and falls by a fiftieth of the way
+ * to one below. A sample counts at most for `SAMPLE_CAP` times the threshold once the statement is known, so that it
+ * takes three late ones in a row to make a quick statement slow, and a dozen calls on lanes of their own to make it quick
+ * again. What a rarer slow call costs is bounded elsewhere: nothing is written behind a late head. Samples are what a call took
  * beyond the round trip. That is known from connecting, which no server's work can delay; a call that was quicker
  * corrects it, and none makes it longer: else a program that asks nothing but slow questions would find them quick.
  *
@@ -18,7 +19,8 @@
 
 /** Calls before a statement is believed to be quick. */
 const SAMPLES_MIN = 3
-const RISE = 1 / 2
+/** With the fall below: slow is what takes longer than the threshold in more than about one call of twenty. */
+const RISE = 1 / 8
 const FALL = 1 / 50
 const SAMPLE_CAP = 4
 /** About 100 bytes each: half a megabyte. Programs have hundreds of statements; only generated texts have more. */
