@@ -18,12 +18,13 @@
  * definition of. So RESET ALL comes after the look: what cannot be seen lasts until the next audit at most. Nothing
  * looks into the variables of procedural languages.
  */
-import { RemoteError, type Script } from '@iokernel/core/plugin'
+import { RemoteError, RemoteProtocolError, type Script } from '@iokernel/core/plugin'
 import { ask, queryMessage } from './ask.ts'
 
 /** What was found, by name: `settings: statement_timeout; advisory locks: 1`. Undefined where there is nothing. */
 export function* audit(): Script<string | undefined> {
-  const { rows, failed, status } = yield* ask(AUDIT)
+  const { rows, completed, failed, status } = yield* ask(AUDIT)
+  if (failed === undefined && completed !== 2) throw new RemoteProtocolError('an audit was answered by something else')
   if (failed !== undefined) throw new RemoteError(failed, `a lane could not be looked through (SQLSTATE ${failed})`)
   const findings = (rows[0] ?? []).map((value, index) => finding(value, index)).filter((one) => one !== undefined)
   if (status !== 'I') findings.push('an open transaction')
