@@ -35,10 +35,7 @@ export interface PostgresClient extends Queries, AsyncDisposable {
    * Runs `work` between BEGIN and COMMIT, on a connection of its own. Rolls back when it throws, and rejects with what
    * it threw.
    */
-  transaction<Result>(
-    work: (tx: PostgresTransaction) => Promise<Result>,
-    options?: TransactionOptions,
-  ): Promise<Result>
+  transaction<Result>(work: (tx: PostgresTransaction) => Promise<Result>, options?: TransactionOptions): Promise<Result>
   /** A connection to oneself, for SET, temporary tables, advisory locks. Close it. */
   session(options?: CallOptions): Promise<PostgresSession>
   /** The same for as long as `work` lasts. */
@@ -122,10 +119,7 @@ class ClientCaller extends Caller implements PostgresClient {
     return this.link.upstream.close()
   }
 
-  async transaction<Result>(
-    work: (tx: PostgresTransaction) => Promise<Result>,
-    ...given: unknown[]
-  ): Promise<Result> {
+  async transaction<Result>(work: (tx: PostgresTransaction) => Promise<Result>, ...given: unknown[]): Promise<Result> {
     const options = optionsAfter(0, given, TRANSACTION_OPTIONS) ?? {}
     if (typeof work !== 'function') throw wrong('transaction() takes a function')
     this.#refuseInside('transaction', 'tx.savepoint()')

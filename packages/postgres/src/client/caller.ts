@@ -84,7 +84,12 @@ export abstract class Caller implements Queries {
       if (target !== this) return target.query(text, values, options)
       const { asArrays, prepared, call } = checkedQueryOptions(options)
       const statement = this.statement(checkedText(text))
-      const execution: Execution = { statement, values: checkedValues(values), asArrays, prepared: prepared && this.prepared }
+      const execution: Execution = {
+        statement,
+        values: checkedValues(values),
+        asArrays,
+        prepared: prepared && this.prepared,
+      }
       return this.run(execution, call) as Promise<Rows<Row>>
     } catch (error) {
       return Promise.reject(error)
@@ -140,7 +145,10 @@ export abstract class Caller implements Queries {
   /** Throws where a statement must not run here. */
   protected refuse({ analysis }: Statement): void {
     if (analysis.refusalEverywhere !== undefined) {
-      throw new LocalError('REFUSED', `this statement is not sent by query() or simple(): ${analysis.refusalEverywhere}`)
+      throw new LocalError(
+        'REFUSED',
+        `this statement is not sent by query() or simple(): ${analysis.refusalEverywhere}`,
+      )
     }
     if (analysis.refusal !== undefined && this.place === 'lane') {
       throw new LocalError('SESSION_ONLY', `a connection that is shared does not run this: ${analysis.refusal}`)

@@ -70,11 +70,7 @@ export function readCursor<Row>(
   })
 }
 
-async function* walk<Row>(
-  ask: Ask,
-  options: CallOptions,
-  opening: Batch,
-): AsyncGenerator<Rows<Row>, void, undefined> {
+async function* walk<Row>(ask: Ask, options: CallOptions, opening: Batch): AsyncGenerator<Rows<Row>, void, undefined> {
   let batch = await ask(CURSOR_OPEN, opening, options)
   try {
     while (batch.suspended) {

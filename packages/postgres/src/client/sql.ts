@@ -14,8 +14,9 @@
  * Theory of operation: a template without fragments has the same text each time, kept by the identity of its strings;
  * one with fragments is put together, and its parameters numbered through.
  */
-import { Json } from '../codec/values.ts'
+
 import type { Rows } from '../codec/rows.ts'
+import { Json } from '../codec/values.ts'
 import { wrong } from '../options.ts'
 import type { QueryOptions } from './query.ts'
 

@@ -11,8 +11,9 @@
  * Limits: at most `2 × GENERATION_MAX` texts of `TEXT_CHARS_MAX` characters: 64 MB at the very worst, and some 2 MB for
  * a thousand ordinary statements.
  */
-import { Statement } from '../codec/statement.ts'
+
 import type { PostgresApp } from '../app.ts'
+import { Statement } from '../codec/statement.ts'
 import { type Analysis, analyzer } from '../sql/analysis.ts'
 
 /** A large application has some hundreds of statements; ORMs some thousands with every combination of filters. */

@@ -12,7 +12,7 @@ import { RemoteProtocolError } from '@iokernel/core/plugin'
 import { Pieces } from '../codec/pieces.ts'
 import { checked, Reply } from '../codec/reply.ts'
 import type { Statement } from '../codec/statement.ts'
-import { type Kind, mustBeBoolean, mustBeDuration, mustBeSignal, must, checkOptions, CALL_OPTIONS } from '../options.ts'
+import { CALL_OPTIONS, checkOptions, type Kind, must, mustBeBoolean, mustBeDuration, mustBeSignal } from '../options.ts'
 import { type Execution, STREAM_READ, STREAM_WRITE } from './operations.ts'
 import { checkedText, checkedValues, type RowOptions } from './query.ts'
 

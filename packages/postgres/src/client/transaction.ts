@@ -15,7 +15,7 @@ import { LocalError } from '@iokernel/core/plugin'
 import { PostgresError } from '../codec/errors.ts'
 import type { Rows } from '../codec/rows.ts'
 import type { Statement } from '../codec/statement.ts'
-import { checkCount, checkOptions, type Kind, must, mustBeBoolean, mustBeDuration, mustBeSignal } from '../options.ts'
+import { checkCount, type Kind, must, mustBeBoolean, mustBeDuration, mustBeSignal } from '../options.ts'
 import { Caller, type Queries } from './caller.ts'
 import { type CopyOptions, type CopySource, copyFrom, copyTo } from './copy.ts'
 import { type CursorOptions, readCursor } from './cursor.ts'
@@ -255,11 +255,7 @@ export class TransactionCaller extends Caller implements PostgresTransaction {
     }
   }
 
-  #ask<Args, Reply>(
-    operation: Operation<Args, Reply>,
-    args: Args,
-    options: CallOptions | undefined,
-  ): Promise<Reply> {
+  #ask<Args, Reply>(operation: Operation<Args, Reply>, args: Args, options: CallOptions | undefined): Promise<Reply> {
     return this.#noting(this.link.request(operation, args, this.callOptions(options)))
   }
 

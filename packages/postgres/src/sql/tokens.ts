@@ -118,8 +118,8 @@ class Scanner {
     }
     const name = sql.slice(at, end).replaceAll('""', '"')
     if (!unicode) return this.#push(TokenKind.Name, name, end + 1)
-    const escape = escapeAfter(sql, end + 1)
-    return this.#push(TokenKind.Name, unescaped(name, escape.character), escape.next)
+    const { character, next } = escapeAfter(sql, end + 1)
+    return this.#push(TokenKind.Name, unescaped(name, character), next)
   }
 
   /** `$1`, `$$…$$`, `$tag$…$tag$`, or a lone sign. */
@@ -217,15 +217,15 @@ function escapeAfter(sql: string, at: number): { character: string; next: number
   return { character: found[1] as string, next: at + found[0].length }
 }
 
-function unescaped(name: string, escape: string): string {
+function unescaped(name: string, mark: string): string {
   let text = ''
   for (let at = 0; at < name.length; at++) {
-    if (name[at] !== escape) {
+    if (name[at] !== mark) {
       text += name[at]
       continue
     }
-    if (name[at + 1] === escape) {
-      text += escape
+    if (name[at + 1] === mark) {
+      text += mark
       at++
       continue
     }
