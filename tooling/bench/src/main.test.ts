@@ -1,4 +1,4 @@
-/** The built program against a real Redis: short rounds, so it shows that everything works and not how fast it is. */
+/** The built program against real servers: short rounds, so it shows that everything works and not how fast it is. */
 import { execFile } from 'node:child_process'
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -43,6 +43,46 @@ test('--quick measures one subject and writes its rows', { timeout: 60_000 }, as
       'rssMb',
     ])
     for (const number of Object.values(numbers)) expect(number).toBeGreaterThan(0)
+  }
+})
+
+/** Runs a suite and returns its report and the rows of `--json`. */
+async function run(...args: string[]): Promise<{ stdout: string; rows: readonly Record<string, unknown>[] }> {
+  const json = join(folder, `${args[0]}.json`)
+  const { stdout } = await promisify(execFile)(process.execPath, [PROGRAM, ...args, '--json', json])
+  return { stdout, ...(JSON.parse(readFileSync(json, 'utf8')) as { rows: readonly Record<string, unknown>[] }) }
+}
+
+test('postgres measures every operation, and pgbench beside one', { timeout: 60_000 }, async () => {
+  const subjects = ['iokernel', 'pg pipeline', 'pgbench pipeline 20']
+  const tiny = ['--quick', '--rounds', '1', '--round-ms', '60', '--in-flight', '20']
+  const { stdout, rows } = await run('postgres', ...tiny, '--subjects', subjects.join(','))
+  expect(stdout).toMatch(/fsync=\w+ synchronous_commit=\w+/)
+  expect(stdout).toContain('select 100 B at 2000 a second in bursts')
+  const clients = subjects.slice(0, 2)
+  const hasPgbench = !stdout.includes('pgbench pipeline 20 is skipped')
+  expect(rows.map((row) => `${row['subject']} ${row['operation']} ${row['inFlight']}`)).toEqual([
+    ...clients.map((name) => `${name} select 20`),
+    ...(hasPgbench ? ['pgbench pipeline 20 select 20'] : []),
+    ...clients.map((name) => `${name} rows-10000 20`),
+    ...clients.map((name) => `${name} insert 20`),
+  ])
+  for (const row of rows) expect(row['opsPerSecond']).toBeGreaterThan(0)
+})
+
+test('mixed measures three streams of each subject', { timeout: 60_000 }, async () => {
+  const subjects = ['iokernel', 'postgres.js(10)']
+  const tiny = ['--quick', '--rounds', '1', '--round-ms', '400']
+  const { stdout, rows } = await run('mixed', ...tiny, '--subjects', subjects.join(','))
+  expect(stdout).toContain('3 000 fast, 5 slow, 50 write a second')
+  expect(stdout).toMatch(/reached +no call of iokernel is rejected/)
+  expect(rows.map((row) => `${row['operation']} ${row['subject']}`)).toEqual(
+    ['fast', 'slow', 'write'].flatMap((stream) => subjects.map((name) => `${stream} ${name}`)),
+  )
+  for (const row of rows) {
+    expect(row['errors']).toBe(0)
+    expect(row['p50Us']).toBeGreaterThan(row['operation'] === 'slow' ? 200_000 : 0)
+    expect(row['maxUs']).toBeGreaterThanOrEqual(row['p99Us'] as number)
   }
 })
 

@@ -24,6 +24,36 @@ test('redis alone is everything that was promised', () => {
   expect(cells).toHaveLength(16)
 })
 
+test('postgres has what is in flight by operation, and is compared with pgbench', () => {
+  const { cells, subjects, rounds, roundDurationMs } = parse('postgres')
+  expect([rounds, roundDurationMs]).toEqual([5, 1_000])
+  expect(subjects.map(({ name }) => name)).toEqual([
+    'iokernel',
+    'iokernel one lane',
+    'pg Pool(10)',
+    'pg pipeline',
+    'postgres.js(1)',
+    'postgres.js(10)',
+    'pgbench pipeline 20',
+  ])
+  const lines = cells.map(({ operation, bytes, inFlight }) => `${operation} ${bytes} ${inFlight}`)
+  expect(lines).toEqual([
+    ...['select 100 50', 'select 100 200'],
+    ...['rows-10000 100 1', 'rows-10000 100 2'],
+    ...['insert 100 50', 'insert 100 200'],
+  ])
+  const joined = cells.filter((cell) => subjects.at(-1)?.joins(cell))
+  expect(joined.map(({ operation }) => operation)).toEqual(['select', 'select'])
+})
+
+test('mixed is one mixture', () => {
+  const { cells, subjects, roundDurationMs } = parse('mixed')
+  expect([cells, roundDurationMs]).toEqual([[], 5_000])
+  expect(subjects.map(({ name }) => name)).toEqual(['iokernel', 'iokernel one lane', 'pg Pool(10)', 'postgres.js(10)'])
+  expect(parse('mixed --quick').roundDurationMs).toBe(1_000)
+  expect(parse('mixed --quick --round-ms 70').roundDurationMs).toBe(70)
+})
+
 test('every option narrows the run', () => {
   const narrow = '--operations set --bytes 64,128 --in-flight 3 --subjects ioredis,iokernel'
   const options = parse(`redis --quick --rounds 7 ${narrow} --seed 5 --json x`)
@@ -43,6 +73,8 @@ describe('what it does not know is an error that says what there is', () => {
     ['redis --json', '--json needs a value'],
     ['redis --rounds 0', '--rounds takes whole numbers'],
     ['redis --bytes 64,x', '--bytes takes whole numbers'],
+    ['redis --round-ms 0', '--round-ms takes whole numbers'],
+    ['mixed --in-flight 5', '--in-flight has no effect'],
     ['redis --operations del', "no operation 'del'"],
     ['redis --subjects jedis', "no subject 'jedis' in redis: iokernel"],
   ])('%s', (line, message) => {

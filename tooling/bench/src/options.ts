@@ -27,6 +27,7 @@ suites: ${suites.map(({ name }) => name).join(', ')}
   --bytes 64,16384       these sizes
   --in-flight 1,50       these many calls in flight
   --subjects a,b         only these
+  --round-ms N           how long a round is (1000; of a mixture, as long as its suite says)
   --seed N               the order of the subjects in each round`
 }
 
@@ -44,7 +45,7 @@ export function parseOptions(args: readonly string[], suites: readonly Suite[]):
     cells: cellsOf(suite, given),
     subjects: subjectsOf(suite, given.get('--subjects')),
     rounds,
-    roundDurationMs: isQuick ? 150 : 1_000,
+    roundDurationMs: numbersOf(given, '--round-ms')?.[0] ?? roundDurationMsOf(suite, isQuick),
     warmUpDurationMs: isQuick ? 100 : 700,
     restDurationMs: isQuick ? 500 : 5_000,
     restRepetitions: isQuick ? 1 : 3,
@@ -52,6 +53,11 @@ export function parseOptions(args: readonly string[], suites: readonly Suite[]):
     seed: numbersOf(given, '--seed')?.[0] ?? Date.now() % 1_000_000,
     jsonPath: given.get('--json'),
   }
+}
+
+function roundDurationMsOf({ mixture }: Suite, isQuick: boolean): number {
+  if (mixture === undefined) return isQuick ? 150 : 1_000
+  return isQuick ? mixture.quickRoundDurationMs : mixture.roundDurationMs
 }
 
 function flagsOf(args: readonly string[], suites: readonly Suite[]): ReadonlyMap<string, string> {
@@ -72,15 +78,19 @@ function flagsOf(args: readonly string[], suites: readonly Suite[]): ReadonlyMap
 
 /** Operations with their sizes; a size that was asked for goes with every operation. */
 function cellsOf(suite: Suite, given: ReadonlyMap<string, string>): readonly Cell[] {
+  const meaningless = CELL_FLAGS.filter((flag) => suite.operations.length === 0 && given.has(flag))
+  if (meaningless.length > 0) throw new Error(`${suite.name} is one mixture: ${meaningless.join(', ')} has no effect.`)
   const wanted = given.get('--operations')?.split(',')
   const unknown = wanted?.filter((name) => !suite.operations.some((operation) => operation.name === name)) ?? []
   if (unknown.length > 0) throw new Error(`There is no operation '${unknown.join(', ')}' in ${suite.name}.`)
   const sizes = numbersOf(given, '--bytes')
-  const inFlight = numbersOf(given, '--in-flight') ?? suite.inFlight
+  const wantedInFlight = numbersOf(given, '--in-flight')
   return suite.operations
     .filter(({ name }) => wanted?.includes(name) ?? true)
-    .flatMap(({ name, bytes }) =>
-      (sizes ?? bytes).flatMap((size) => inFlight.map((count) => ({ operation: name, bytes: size, inFlight: count }))),
+    .flatMap(({ name, bytes, inFlight = suite.inFlight }) =>
+      (sizes ?? bytes).flatMap((size) =>
+        (wantedInFlight ?? inFlight).map((count) => ({ operation: name, bytes: size, inFlight: count })),
+      ),
     )
 }
 
@@ -105,4 +115,5 @@ function numbersOf(given: ReadonlyMap<string, string>, flag: string): readonly n
     })
 }
 
-const FLAGS = new Set(['--json', '--rounds', '--operations', '--bytes', '--in-flight', '--subjects', '--seed'])
+const CELL_FLAGS = ['--operations', '--bytes', '--in-flight']
+const FLAGS = new Set(['--json', '--rounds', '--round-ms', '--subjects', '--seed', ...CELL_FLAGS])

@@ -16,18 +16,28 @@ export interface AtRestOptions {
   readonly say: (line: string) => void
 }
 
+export interface RestSubject {
+  readonly name: string
+  /** Its name in `subjects/table.ts`. */
+  readonly client: string
+}
+
 /** Compared with everybody. */
-export const WITHOUT_CLIENT = ['nothing', 'an empty worker'] as const
+export const WITHOUT_CLIENT: readonly RestSubject[] = ['nothing', 'an empty worker'].map((name) => ({
+  name,
+  client: name,
+}))
 
 export async function atRest(
-  subjects: readonly string[],
+  subjects: readonly RestSubject[],
   url: string,
   options: AtRestOptions,
-): Promise<readonly RestRow[]> {
+): Promise<{ readonly rows: readonly RestRow[]; readonly failures: readonly string[] }> {
+  const failures = new Set<string>()
   const seen = new Map<string, { readonly cpuPercent: number[]; readonly rssMb: number[] }>()
   for (let repetition = 1; repetition <= options.repetitions; repetition++) {
     options.say(`at rest ${repetition}/${options.repetitions}`)
-    const handles = await openAll([...WITHOUT_CLIENT, ...subjects], url)
+    const handles = await openAll([...WITHOUT_CLIENT, ...subjects], url, failures)
     try {
       await Promise.all(handles.map(({ handle }) => handle.rest(options.settleDurationMs)))
       const rests = handles.map(async ({ subject, handle }) => ({
@@ -44,23 +54,26 @@ export async function atRest(
       await Promise.all(handles.map(({ handle }) => handle.close()))
     }
   }
-  return [...seen].map(([subject, { cpuPercent, rssMb }]) => ({
+  const rows = [...seen].map(([subject, { cpuPercent, rssMb }]) => ({
     subject,
     cpuPercent: median(cpuPercent),
     rssMb: median(rssMb),
   }))
+  return { rows, failures: [...failures] }
 }
 
 async function openAll(
-  subjects: readonly string[],
+  subjects: readonly RestSubject[],
   url: string,
+  failures: Set<string>,
 ): Promise<readonly { readonly subject: string; readonly handle: SubjectHandle }[]> {
   const handles: { readonly subject: string; readonly handle: SubjectHandle }[] = []
-  for (const subject of subjects) {
+  for (const { name, client } of subjects) {
     try {
-      handles.push({ subject, handle: await SubjectHandle.open(subject, url) })
+      handles.push({ subject: name, handle: await SubjectHandle.open(client, url) })
     } catch (error) {
-      if (!(error instanceof SkippedError)) throw error
+      // Who was skipped has been said by the comparison.
+      if (!(error instanceof SkippedError)) failures.add(`${name} at rest: could not begin: ${String(error)}`)
     }
   }
   return handles

@@ -18,7 +18,7 @@ function subject(name: string, round: (turn: number) => Measured, changes: Parti
   return {
     name,
     kind: 'peer',
-    isNodeClient: true,
+    client: name,
     joins: () => true,
     inFlightIn: (cell) => cell.inFlight,
     open: async (): Promise<Contestant> => {
@@ -105,7 +105,10 @@ test('who fails is named and leaves; who cannot take part is skipped; the others
 })
 
 test('a program with a depth of its own has one row for all cells it takes part in', async () => {
-  const program = subject('program', () => measured(1), { inFlightIn: () => 50, joins: (inFlight) => inFlight >= 50 })
+  const program = subject('program', () => measured(1), {
+    inFlightIn: () => 50,
+    joins: ({ inFlight }) => inFlight >= 50,
+  })
   const { rows } = await run([program], [cell, { ...cell, inFlight: 500 }, { ...cell, inFlight: 1 }])
   expect(rows.map(({ inFlight }) => inFlight)).toEqual([50])
   expect(turns).toHaveLength(8)

@@ -65,7 +65,7 @@ async function openAll(
 ): Promise<readonly Entrant[]> {
   const entrants: Entrant[] = []
   for (const subject of options.subjects) {
-    if (!subject.joins(cell.inFlight) || notes.skipped.has(subject.name)) continue
+    if (!subject.joins(cell) || notes.skipped.has(subject.name)) continue
     try {
       entrants.push({ subject, contestant: await subject.open(server, cell) })
     } catch (error) {

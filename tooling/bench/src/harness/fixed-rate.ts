@@ -12,6 +12,7 @@ export async function compareAtFixedRate(
   server: SuiteServer,
   options: Omit<ComparisonOptions, 'cells'>,
 ): Promise<{ readonly rows: readonly OpenLoopRow[]; readonly failures: readonly string[] }> {
+  if (suite.openLoop === undefined) return { rows: [], failures: [] }
   const { operation, bytes, ratePerSecond } = suite.openLoop
   options.say(`${suite.name}: ${operation} at ${ratePerSecond} a second`)
   await server.prepare(operation, bytes)
@@ -26,11 +27,15 @@ export async function compareAtFixedRate(
     }
   }
   try {
-    for (const subject of options.subjects.filter(({ isNodeClient }) => isNodeClient)) {
-      const handle = await open(subject, server.url)
-      if (handle === undefined) continue
-      await handle.prepare(operation, bytes)
-      entrants.push({ subject, handle, rounds: [] })
+    for (const subject of options.subjects) {
+      try {
+        const handle = await open(subject, server.url)
+        if (handle === undefined) continue
+        entrants.push({ subject, handle, rounds: [] })
+        await handle.prepare(operation, bytes)
+      } catch (error) {
+        failures.push(`${subject.name} at ${ratePerSecond} a second: could not begin: ${String(error)}`)
+      }
     }
     for (const entrant of entrants) await play(entrant, options.warmUpDurationMs, true)
     for (let round = 0; round < options.rounds; round++) {
@@ -43,10 +48,11 @@ export async function compareAtFixedRate(
   return { rows: measured.map(({ subject, rounds }) => openLoopRowOf(subject.name, rounds)), failures }
 }
 
-/** Who was skipped has been said by the comparison. */
-async function open(subject: SuiteSubject, url: string): Promise<SubjectHandle | undefined> {
+/** Undefined for a program, and for who was skipped, which has been said by the comparison. */
+async function open({ client }: SuiteSubject, url: string): Promise<SubjectHandle | undefined> {
+  if (client === undefined) return undefined
   try {
-    return await SubjectHandle.open(subject.name, url)
+    return await SubjectHandle.open(client, url)
   } catch (error) {
     if (error instanceof SkippedError) return undefined
     throw error

@@ -1,5 +1,6 @@
 /** Results: the rows that every suite writes, each the median over its rounds. */
-import type { Measured } from './messages.ts'
+import type { Stream } from '../suites/suite.ts'
+import type { Measured, MixtureMeasured, StreamMeasured } from './messages.ts'
 import { median } from './statistics.ts'
 
 /** The form of `--json`; its names are read by others. */
@@ -25,6 +26,23 @@ export interface OpenLoopRow {
   readonly p99Us: number
   readonly p999Us: number
   readonly cpuUsPerOp: number
+}
+
+/** One stream of a mixture, for one subject; in `--json` too. */
+export interface MixtureRow {
+  readonly subject: string
+  /** The stream's name. */
+  readonly operation: string
+  readonly bytes: number
+  readonly ratePerSecond: number
+  readonly p50Us: number
+  readonly p99Us: number
+  readonly maxUs: number
+  /** Over all rounds. */
+  readonly errors: number
+  /** Of the whole process, over the calls of all streams. */
+  readonly cpuUsPerOp: number
+  readonly rssMb: number
 }
 
 /** A subject connected and doing nothing. */
@@ -66,7 +84,30 @@ export function openLoopRowOf(subject: string, rounds: readonly Measured[]): Ope
   }
 }
 
-function over(rounds: readonly Measured[], value: (round: Measured) => number): number {
+export function mixtureRowOf(
+  subject: string,
+  stream: Stream,
+  bytes: number,
+  rounds: readonly MixtureMeasured[],
+): MixtureRow {
+  const own = rounds.flatMap(({ streams }) => streams.filter(({ name }) => name === stream.name))
+  const calls = ({ streams }: MixtureMeasured): number => streams.reduce((sum, { operations }) => sum + operations, 0)
+  const ofStream = (value: (one: StreamMeasured) => number): number => rounded(over(own, value))
+  return {
+    subject,
+    operation: stream.name,
+    bytes,
+    ratePerSecond: stream.ratePerSecond,
+    p50Us: ofStream((one) => one.p50Us),
+    p99Us: ofStream((one) => one.p99Us),
+    maxUs: ofStream((one) => one.maxUs),
+    errors: own.reduce((sum, { errors }) => sum + errors, 0),
+    cpuUsPerOp: rounded(over(rounds, (round) => round.cpuUs / calls(round))),
+    rssMb: rounded(over(rounds, (round) => round.rssBytes / MB)),
+  }
+}
+
+function over<Round>(rounds: readonly Round[], value: (round: Round) => number): number {
   return median(rounds.map(value))
 }
 

@@ -2,18 +2,25 @@
  * Latencies of one round. The memory is allocated and touched once, of the same size for every subject, so that a fast
  * subject's samples do not count as its resident memory.
  *
- * Limit: past `SAMPLES_MAX` the oldest are overwritten; a round then keeps its last million.
+ * Limit: past its size the oldest are overwritten; a round then keeps its last million.
  */
 export class Samples {
-  readonly #values = new Float64Array(SAMPLES_MAX).fill(0)
+  readonly #values: Float64Array
+  readonly #countMax: number
   #count = 0
+
+  /** `countMax` is a power of two. */
+  constructor(countMax: number = SAMPLES_MAX) {
+    this.#countMax = countMax
+    this.#values = new Float64Array(countMax).fill(0)
+  }
 
   clear(): void {
     this.#count = 0
   }
 
   add(value: number): void {
-    this.#values[this.#count++ & (SAMPLES_MAX - 1)] = value
+    this.#values[this.#count++ & (this.#countMax - 1)] = value
   }
 
   get count(): number {
@@ -22,7 +29,7 @@ export class Samples {
 
   /** Sorted in place: read it when the round is over, then `clear`. */
   sorted(): Float64Array {
-    return this.#values.subarray(0, Math.min(this.#count, SAMPLES_MAX)).sort()
+    return this.#values.subarray(0, Math.min(this.#count, this.#countMax)).sort()
   }
 }
 

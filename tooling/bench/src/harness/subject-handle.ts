@@ -4,7 +4,8 @@ import { once } from 'node:events'
 import { existsSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { type Cell, type Contestant, SkippedError } from './contestant.ts'
-import type { Measured, Rest, SubjectAnswer, SubjectRequest } from './messages.ts'
+import type { Measured, MixtureMeasured, Rest, SubjectAnswer, SubjectRequest } from './messages.ts'
+import type { MixedRound } from './mixed-loop.ts'
 import type { OpenLoopOptions } from './open-loop.ts'
 
 export class SubjectHandle {
@@ -39,6 +40,12 @@ export class SubjectHandle {
 
   openLoop(options: OpenLoopOptions): Promise<Measured> {
     return this.#measure({ do: 'open loop', ...options })
+  }
+
+  async mixture(options: MixedRound): Promise<MixtureMeasured> {
+    const answer = await this.#ask({ do: 'mixture', ...options }, options.leadInDurationMs + options.durationMs)
+    if (answer.did !== 'mixture') throw new Error(`the subject's process answered ${answer.did}`)
+    return answer.measured
   }
 
   async rest(durationMs: number): Promise<Rest> {

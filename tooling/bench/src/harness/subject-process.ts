@@ -9,6 +9,7 @@ import { loadSubject } from '../subjects/table.ts'
 import { closedLoop } from './closed-loop.ts'
 import { cpuSince, cpuTimes } from './cpu.ts'
 import type { Measured, Rest, SubjectAnswer, SubjectRequest } from './messages.ts'
+import { MixedLoop } from './mixed-loop.ts'
 import { openLoop } from './open-loop.ts'
 import type { Operation } from './operation.ts'
 import { Samples } from './samples.ts'
@@ -17,6 +18,7 @@ import { percentile } from './statistics.ts'
 const samples = new Samples()
 let client: SubjectClient | undefined
 let operation: Operation | undefined
+let mixedLoop: MixedLoop | undefined
 
 process.on('message', (request: SubjectRequest) => {
   carryOut(request)
@@ -36,6 +38,10 @@ async function carryOut(request: SubjectRequest): Promise<SubjectAnswer> {
       return measure((wanted) => closedLoop(wanted, request.inFlight, request.durationMs, samples))
     case 'open loop':
       return measure((wanted) => openLoop(wanted, request, samples))
+    case 'mixture':
+      if (client === undefined) throw new Error('no subject was opened')
+      mixedLoop ??= new MixedLoop(client, request.streams, request.bytes)
+      return { did: 'mixture', measured: await mixedLoop.round(request) }
     case 'rest':
       return { did: 'rest', rest: await rest(request.durationMs) }
     case 'close':

@@ -1,16 +1,18 @@
 /** Results as text: columns for people, in the order in which they were measured. */
 import { nameOf } from '../harness/comparison.ts'
 import type { Cell } from '../harness/contestant.ts'
-import type { OpenLoopRow, RestRow, Row } from '../harness/rows.ts'
-import type { Suite } from '../suites/suite.ts'
+import type { MixtureRow, OpenLoopRow, RestRow, Row } from '../harness/rows.ts'
+import type { Mixture, Suite } from '../suites/suite.ts'
 
 /** One table for each cell, with the ratios to the best peer and to the limit. */
 export function comparisonText(suite: Suite, cells: readonly Cell[], rows: readonly Row[]): string {
   return cells.map((cell) => cellText(suite, cell, rows)).join('\n\n')
 }
 
-export function openLoopText(suite: Suite, rows: readonly OpenLoopRow[]): string {
-  const { operation, bytes, ratePerSecond } = suite.openLoop
+export function openLoopText(
+  { operation, bytes, ratePerSecond }: NonNullable<Suite['openLoop']>,
+  rows: readonly OpenLoopRow[],
+): string {
   const title = `${operation} ${bytes} B at ${ratePerSecond} a second in bursts, latency from when each was due`
   const head = ['subject', 'per second', 'p50 µs', 'p99 µs', 'p99.9 µs', 'CPU µs']
   const lines = rows.map((row) => [
@@ -22,6 +24,25 @@ export function openLoopText(suite: Suite, rows: readonly OpenLoopRow[]): string
     row.cpuUsPerOp.toFixed(1),
   ])
   return `${title}\n${columns([head, ...lines])}`
+}
+
+/** One table for each stream. The processor time is the whole mixture's, the same in each. */
+export function mixtureText({ streams }: Mixture, rows: readonly MixtureRow[]): string {
+  const all = streams.map(({ name, ratePerSecond }) => `${whole(ratePerSecond)} ${name}`).join(', ')
+  const title = `${all} a second, all at once, latency from when each was due`
+  const head = ['p50 µs', 'p99 µs', 'max µs', 'errors', 'CPU µs', 'RSS MB']
+  const tables = streams.map(({ name }) => {
+    const lines = rows
+      .filter(({ operation }) => operation === name)
+      .map((row) => [
+        row.subject,
+        ...[row.p50Us, row.p99Us, row.maxUs, row.errors].map(whole),
+        row.cpuUsPerOp.toFixed(1),
+        whole(row.rssMb),
+      ])
+    return columns([[name, ...head], ...lines])
+  })
+  return [title, tables.join('\n\n')].join('\n')
 }
 
 export function restText(rows: readonly RestRow[]): string {
@@ -36,9 +57,14 @@ export function restText(rows: readonly RestRow[]): string {
   return `connected, nothing in flight\n${columns([head, ...lines])}`
 }
 
-export function targetsText(suite: Suite, rows: readonly Row[], rest: readonly RestRow[]): string {
+export function targetsText(
+  suite: Suite,
+  rows: readonly Row[],
+  rest: readonly RestRow[],
+  mixture: readonly MixtureRow[],
+): string {
   const lines = suite.targets.map(({ text, judge }) => {
-    const judgement = judge(rows, rest)
+    const judgement = judge(rows, rest, mixture)
     if (judgement === undefined) return `  not measured  ${text}`
     return `  ${judgement.isReached ? 'reached     ' : 'MISSED      '}  ${text}: ${judgement.found}`
   })
@@ -58,7 +84,7 @@ export function columns(lines: readonly (readonly string[])[]): string {
 
 function cellText(suite: Suite, cell: Cell, rows: readonly Row[]): string {
   const inCell = suite.subjects.flatMap((subject) => {
-    if (!subject.joins(cell.inFlight)) return []
+    if (!subject.joins(cell)) return []
     const inFlight = subject.inFlightIn(cell)
     const row = rows.find(
       (one) =>

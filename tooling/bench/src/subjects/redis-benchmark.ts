@@ -4,15 +4,11 @@
  * Rules: it is a program and no Node client: it is run anew for each round, with as many requests as take about as long
  * as a round. It does not look at its answers, so what it wrote is looked at instead. It uses the key of the others.
  *
- * Limits: its processor time and memory are read from /proc every 20 ms while it runs, so up to 2 % of a round's are
- * missed at its end; its start is included. It speaks to plain TCP only.
+ * Limits: how its processor time and memory are read says `program.ts`. It speaks to plain TCP only.
  */
-import { spawn } from 'node:child_process'
-import { once } from 'node:events'
-import { readFileSync } from 'node:fs'
 import { type Cell, type Contestant, SkippedError } from '../harness/contestant.ts'
-import { threadCpuUsOf } from '../harness/cpu.ts'
 import type { Measured } from '../harness/messages.ts'
+import { type Finished, runProgram } from './program.ts'
 
 export async function openRedisBenchmark(url: string, cell: Cell, pipelineDepth: number): Promise<Contestant> {
   const { protocol } = new URL(url)
@@ -89,53 +85,12 @@ function argumentsFor(
   return [...server, ...load, '-t', operation, '--csv']
 }
 
-interface Finished {
-  readonly output: string
-  readonly cpuUs: number
-  readonly rssBytes: number
-}
-
-async function run(args: readonly string[]): Promise<Finished> {
-  const child = spawn(PROGRAM, args, { stdio: ['ignore', 'pipe', 'pipe'] })
-  let output = ''
-  let complaints = ''
-  child.stdout.on('data', (piece) => {
-    output += piece
-  })
-  child.stderr.on('data', (piece) => {
-    complaints += piece
-  })
-  let cpuUs = 0
-  let rssBytes = 0
-  const look = (): void => {
-    const pid = child.pid as number
-    cpuUs = threadCpuUsOf(pid) ?? cpuUs
-    rssBytes = rssBytesOf(pid) ?? rssBytes
-  }
-  const looking = setInterval(look, LOOK_INTERVAL_MS)
-  try {
-    const [code] = await once(child, 'close')
-    if (code !== 0) throw new Error(`redis-benchmark ended with ${code}: ${complaints.trim()}`)
-  } catch (error) {
-    if ((error as { code?: string }).code !== 'ENOENT') throw error
-    throw new SkippedError('there is no redis-benchmark on the PATH (Debian: apt-get install redis-tools)')
-  } finally {
-    clearInterval(looking)
-  }
-  return { output, cpuUs, rssBytes }
-}
-
-function rssBytesOf(pid: number): number | undefined {
-  try {
-    const kilobytes = /VmRSS:\s+(\d+) kB/.exec(readFileSync(`/proc/${pid}/status`, 'latin1'))?.[1]
-    return kilobytes === undefined ? undefined : Number(kilobytes) * 1_024
-  } catch {
-    return undefined
-  }
+function run(args: readonly string[]): Promise<Finished> {
+  return runProgram({ program: PROGRAM, args, advice: ADVICE })
 }
 
 const PROGRAM = 'redis-benchmark'
-const LOOK_INTERVAL_MS = 20
+const ADVICE = 'there is no redis-benchmark on the PATH (Debian: apt-get install redis-tools)'
 /** The first run finds the rate: 20 000 small requests, or 64 MB. */
 const CALIBRATION_BYTES_MAX = 64 << 20
 const CALIBRATION_BYTES_MIN = 3_200

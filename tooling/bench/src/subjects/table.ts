@@ -11,12 +11,18 @@ export async function loadSubject(name: string): Promise<Subject> {
 }
 
 const SUBJECTS: Readonly<Record<string, () => Promise<Subject>>> = {
-  iokernel: async () => (await import('./iokernel-redis.ts')).threaded,
-  'iokernel inline': async () => (await import('./iokernel-redis.ts')).inline,
-  ioredis: async () => (await import('./ioredis.ts')).plain,
-  'ioredis auto-pipelining': async () => (await import('./ioredis.ts')).autoPipelining,
-  'node-redis': async () => (await import('./node-redis.ts')).nodeRedis,
-  'valkey-glide': async () => (await import('./valkey-glide.ts')).valkeyGlide,
+  'redis/iokernel': async () => (await import('./iokernel-redis.ts')).threaded,
+  'redis/iokernel inline': async () => (await import('./iokernel-redis.ts')).inline,
+  'redis/ioredis': async () => (await import('./ioredis.ts')).plain,
+  'redis/ioredis auto-pipelining': async () => (await import('./ioredis.ts')).autoPipelining,
+  'redis/node-redis': async () => (await import('./node-redis.ts')).nodeRedis,
+  'redis/valkey-glide': async () => (await import('./valkey-glide.ts')).valkeyGlide,
+  'postgres/iokernel': async () => (await import('./iokernel-postgres.ts')).elastic,
+  'postgres/iokernel one lane': async () => (await import('./iokernel-postgres.ts')).oneLane,
+  'postgres/pg Pool(10)': async () => (await import('./node-postgres.ts')).pool,
+  'postgres/pg pipeline': async () => (await import('./node-postgres.ts')).pipeline,
+  'postgres/postgres.js(1)': async () => (await import('./postgres-js.ts')).one,
+  'postgres/postgres.js(10)': async () => (await import('./postgres-js.ts')).ten,
   nothing: async () => (await import('./nothing.ts')).nothing,
   'an empty worker': async () => (await import('./nothing.ts')).emptyWorker,
 }

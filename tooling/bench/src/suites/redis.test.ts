@@ -24,7 +24,7 @@ test('targets are judged against the best peer in each respect', () => {
     { subject: 'nothing', cpuPercent: 0, rssMb: 50 },
     { subject: 'iokernel', cpuPercent: 0.5, rssMb: 70 },
   ]
-  const judged = REDIS_TARGETS.map(({ text, judge }) => [text, judge(rows, rest)] as const)
+  const judged = REDIS_TARGETS.map(({ text, judge }) => [text, judge(rows, rest, [])] as const)
   const verdicts = Object.fromEntries(judged.map(([text, judgement]) => [text, judgement?.isReached]))
   expect(verdicts).toEqual({
     '500 in flight: at least 3 times the best Node peer': true,

@@ -39,10 +39,10 @@ function nodeClient(name: string, kind: 'own' | 'peer'): SuiteSubject {
   return {
     name,
     kind,
-    isNodeClient: true,
+    client: `redis/${name}`,
     joins: () => true,
     inFlightIn: (cell) => cell.inFlight,
-    open: (server, cell) => openInCell(name, server.url, cell),
+    open: (server, cell) => openInCell(`redis/${name}`, server.url, cell),
   }
 }
 
@@ -50,8 +50,8 @@ function redisBenchmark(pipelineDepth: number, joins: (inFlight: number) => bool
   return {
     name: `redis-benchmark -P ${pipelineDepth}`,
     kind: 'limit',
-    isNodeClient: false,
-    joins,
+    client: undefined,
+    joins: (cell) => joins(cell.inFlight),
     inFlightIn: () => pipelineDepth,
     async open(server, cell) {
       const contestant = await openRedisBenchmark(server.url, cell, pipelineDepth)

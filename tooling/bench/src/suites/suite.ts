@@ -4,27 +4,53 @@
  * To add one, write a file beside `redis.ts` and a row in `table.ts`; its clients go into `../subjects/`.
  */
 import type { Cell, Contestant } from '../harness/contestant.ts'
-import type { RestRow, Row } from '../harness/rows.ts'
+import type { MixtureRow, RestRow, Row } from '../harness/rows.ts'
 
 export interface Suite {
   readonly name: string
-  /** What is done with how many bytes, unless the command line says otherwise. */
-  readonly operations: readonly { readonly name: string; readonly bytes: readonly number[] }[]
+  /** What is compared call by call, and then at rest; nothing in a suite that has only a mixture. */
+  readonly operations: readonly SuiteOperation[]
   readonly inFlight: readonly number[]
   readonly subjects: readonly SuiteSubject[]
-  readonly openLoop: { readonly operation: string; readonly bytes: number; readonly ratePerSecond: number }
+  readonly openLoop?: { readonly operation: string; readonly bytes: number; readonly ratePerSecond: number }
+  readonly mixture?: Mixture
   readonly targets: readonly Target[]
   startServer(): Promise<SuiteServer>
+}
+
+/** What is done with how many bytes and how many in flight, unless the command line says otherwise. */
+export interface SuiteOperation {
+  readonly name: string
+  readonly bytes: readonly number[]
+  /** The suite's own if left out. */
+  readonly inFlight?: readonly number[]
+}
+
+/** Several kinds of calls at fixed rates, all at once. */
+export interface Mixture {
+  /** For all of them: they share the server's data. */
+  readonly bytes: number
+  readonly streams: readonly Stream[]
+  /** Long enough for the rarest stream to say something. */
+  readonly roundDurationMs: number
+  readonly quickRoundDurationMs: number
+}
+
+export interface Stream {
+  /** The name of its rows. */
+  readonly name: string
+  readonly operation: string
+  readonly ratePerSecond: number
 }
 
 export interface SuiteSubject {
   readonly name: string
   /** `own`: ours. `peer`: what one would use instead. `limit`: what the server can give at most. */
   readonly kind: 'own' | 'peer' | 'limit'
-  /** A Node client, which `subjects/table.ts` knows by this name; absent for a program. */
-  readonly isNodeClient: boolean
-  /** Does it take part where so many calls are in flight? */
-  joins(inFlight: number): boolean
+  /** A Node client, by its name in `subjects/table.ts`; undefined for a program. */
+  readonly client: string | undefined
+  /** Does it take part there? */
+  joins(cell: Cell): boolean
   /** How many it has in flight there. */
   inFlightIn(cell: Cell): number
   open(server: SuiteServer, cell: Cell): Promise<Contestant>
@@ -42,7 +68,7 @@ export interface SuiteServer {
 export interface Target {
   readonly text: string
   /** Undefined where the run did not measure what it needs. */
-  judge(rows: readonly Row[], rest: readonly RestRow[]): Judgement | undefined
+  judge(rows: readonly Row[], rest: readonly RestRow[], mixture: readonly MixtureRow[]): Judgement | undefined
 }
 
 export interface Judgement {

@@ -1,5 +1,7 @@
 /** The suites by name. */
+import { mixedSuite } from './mixed.ts'
+import { postgresSuite } from './postgres.ts'
 import { redisSuite } from './redis.ts'
 import type { Suite } from './suite.ts'
 
-export const SUITES: readonly Suite[] = [redisSuite]
+export const SUITES: readonly Suite[] = [redisSuite, postgresSuite, mixedSuite]
