@@ -6,9 +6,11 @@
  *    Everything else (unknown, slow, writing) has a lane to itself while it runs.
  * 2. Quick reads fill the first lane with room, calls of their own take the last free one: work gathers at one end, and
  *    lanes at the other fall idle and are closed.
- * 3. Nothing more is written behind a head that is late.
+ * 3. Nothing more is written behind a head that is late; and its age is learned from before it is answered, so that a
+ *    statement which has become slow does not fill one lane after the other.
  * 4. While quick reads come, calls of their own leave one lane to them: ten slow queries do not stop the fast ones. While
- *    calls of their own wait, quick reads leave them up to half of the lanes: a flood of them stops nobody either.
+ *    calls of their own wait, quick reads leave them up to half of the lanes that are not taken: a flood of them stops
+ *    nobody either. With a single lane, whoever waits longer has it.
  *
  * Theory of operation: the queue lives in the kernel and not in the server, so that each call is bound to a lane when
  * there is room and not before. A deep queue in the server buys little (Postgres, one lane: depth 4 gives 57 k/s, 8
@@ -74,11 +76,17 @@ export class ElasticLanes implements Scheduler {
     if (!shares) return this.#freeLane(lanes, nowMs)
     this.#sharedAtMs = nowMs
     const { window } = this
-    // Lanes at the far end run empty for those who need one: else a flood of quick reads would keep every lane filled.
-    const open = lanes.length - Math.min(waiting.alone, lanes.length >> 1)
-    for (let index = 0; index < open; index++) {
+    let open = lanes.length
+    if (waiting.alone > 0) {
+      // The far half runs empty for those who need a lane: else a flood of quick reads would keep all of them filled.
+      const usable = this.#usable(lanes, nowMs)
+      open = usable - Math.min(waiting.alone, usable >> 1)
+    }
+    for (let index = 0; index < lanes.length && open > 0; index++) {
       const lane = lanes[index] as LaneLoad
-      if (lane.hasRoom && !lane.taken && lane.unanswered.count < window && !this.isLate(lane, nowMs)) return index
+      if (lane.taken || !lane.hasRoom || this.isLate(lane, nowMs)) continue
+      if (lane.unanswered.count < window) return index
+      open--
     }
     return -1
   }
@@ -106,20 +114,25 @@ export class ElasticLanes implements Scheduler {
     }
   }
 
+  late(lane: LaneLoad, head: Call, nowMs: number): void {
+    if (head.service !== undefined) this.#times.observe(head.service, nowMs - lane.headSinceMs, false)
+  }
+
   connected(ms: number): void {
     this.#times.connected(ms)
   }
 
   /** The last free lane; none when it is the only one left for quick reads. */
   #freeLane(lanes: readonly LaneLoad[], nowMs: number): number {
-    let chosen = -1
-    let others = 0
-    for (let index = lanes.length - 1; index >= 0; index--) {
-      const lane = lanes[index] as LaneLoad
-      if (!lane.taken && lane.hasRoom) others++
-      if (chosen === -1 && isFree(lane)) chosen = index
-    }
-    const keepsOne = this.lanesMax > 1 && nowMs - this.#sharedAtMs < SHARING_LATELY_MS
-    return chosen !== -1 && keepsOne && others < 2 && lanes.length >= this.lanesMax ? -1 : chosen
+    const keepsOne = lanes.length > 1 && nowMs - this.#sharedAtMs < SHARING_LATELY_MS
+    if (keepsOne && this.#usable(lanes, nowMs) < 2) return -1
+    return lanes.findLastIndex(isFree)
+  }
+
+  /** Lanes that quick reads could be written on now, or when their window has room. */
+  #usable(lanes: readonly LaneLoad[], nowMs: number): number {
+    let count = 0
+    for (const lane of lanes) if (!lane.taken && lane.hasRoom && !this.isLate(lane, nowMs)) count++
+    return count
   }
 }

@@ -37,6 +37,8 @@ export class LaneCalls implements Waiting {
   readonly #alone = new FairQueue()
   /** Calls that the peer did not execute: they are not sent again in the same breath. */
   readonly #parked = new CallList()
+  /** A call changed sides in this round. */
+  #moved = false
 
   constructor(host: LaneCallsHost) {
     this.#host = host
@@ -93,8 +95,12 @@ export class LaneCalls implements Waiting {
   pump(): void {
     if (this.isEmpty) return
     const nowMs = this.#host.environment.nowMs()
-    const left = this.#pumpFrom(this.#alone, nowMs)
-    if (this.#pumpFrom(this.#sharing, nowMs) || left) this.#host.lanes().grow(this, nowMs)
+    do {
+      this.#moved = false
+      this.#pumpFrom(this.#alone, nowMs)
+      this.#pumpFrom(this.#sharing, nowMs)
+    } while (this.#moved)
+    if (!this.isEmpty) this.#host.lanes().grow(this, nowMs)
   }
 
   // ---- On the way back --------------------------------------------------------------------------------------
@@ -167,17 +173,24 @@ export class LaneCalls implements Waiting {
     }
   }
 
-  /** Writes what there is room for. True when calls are left. What is known of a call may have changed as it waited. */
-  #pumpFrom(queue: FairQueue, nowMs: number): boolean {
+  /** Writes what there is room for. */
+  #pumpFrom(queue: FairQueue, nowMs: number): void {
     const lanes = this.#host.lanes()
     for (let call = queue.peek(); call !== undefined; call = queue.peek()) {
-      const shares = this.#scheduler.shares(call)
+      const right = this.#queueOf(call)
+      if (right !== queue) {
+        // What is known of it has changed as it waited: it must not stand in the way of others here.
+        queue.shift()
+        right.push(call)
+        this.#moved = true
+        continue
+      }
+      const shares = queue === this.#sharing
       const lane = lanes.choose(shares, call.arrivedAtMs, this, nowMs)
-      if (lane === undefined) return true
+      if (lane === undefined) return
       queue.shift()
       lanes.write(lane, call, shares, nowMs)
     }
-    return false
   }
 
   #queueOf(call: Call): FairQueue {

@@ -120,9 +120,12 @@ export class LaneCare {
     const nowMs = environment.nowMs()
     let outstanding = false
     for (const lane of this.#host.lanes()) {
-      if (lane.unanswered.count === 0) continue
+      const head = lane.unanswered.first
+      if (head === undefined) continue
       outstanding = true
-      if (lane.unanswered.count > 1 && scheduler.isLate(lane, nowMs)) this.#host.rescue(lane)
+      if (!scheduler.isLate(lane, nowMs)) continue
+      scheduler.late?.(lane, head, nowMs)
+      if (lane.unanswered.count > 1) this.#host.rescue(lane)
     }
     const waits = this.#host.hasWaiting()
     if (waits) this.#host.onRoom()

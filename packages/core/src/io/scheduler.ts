@@ -43,6 +43,8 @@ export interface Scheduler {
   isLate(lane: LaneLoad, nowMs: number): boolean
   /** A call of a lane was answered. */
   answered?(call: Call, lane: LaneLoad, nowMs: number): void
+  /** The head of a lane is late, and not answered yet; said again and again. */
+  late?(lane: LaneLoad, head: Call, nowMs: number): void
   /** A lane was connected in this time. */
   connected?(ms: number): void
 }
