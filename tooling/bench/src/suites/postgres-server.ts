@@ -13,18 +13,13 @@ import type { SuiteServer } from './suite.ts'
 export async function startPostgresServer(): Promise<SuiteServer> {
   const isGiven = (process.env['IOKERNEL_POSTGRES_URL'] ?? '') !== ''
   const server: PostgresServer = await startPostgres(isGiven ? {} : { configLines: DURABLE })
-  const { url, version, source } = server
+  const { url, host, source } = server
   try {
-    const settings = await withPostgres(url, async (client) => {
-      const { rows } = await client.query<{ name: string; setting: string }>(
-        `select name, current_setting(name) as setting from unnest($1::text[]) as name`,
-        [REPORTED],
-      )
-      return rows.map(({ name, setting }) => `${name}=${setting}`).join(' ')
-    })
+    const { server_version: version, ...settings } = await settingsOf(url)
+    const words = Object.entries(settings).map(([name, setting]) => `${name}=${setting}`)
     return {
       url,
-      description: `PostgreSQL ${version} (${source}) with ${settings}, 127.0.0.1 over TCP`,
+      description: `PostgreSQL ${version} (${source}) with ${words.join(' ')}, ${host} over TCP`,
       prepare: (_, bytes) => runAll(url, tableStatements(bytes)),
       async stop() {
         if (isGiven) await runAll(url, DROP_STATEMENTS)
@@ -35,6 +30,15 @@ export async function startPostgresServer(): Promise<SuiteServer> {
     await server.stop()
     throw error
   }
+}
+
+/** In the order of `REPORTED`. */
+function settingsOf(url: string): Promise<Readonly<Record<string, string>>> {
+  return withPostgres(url, async (client) => {
+    const statement = 'select name, current_setting(name) as setting from unnest($1::text[]) as name'
+    const { rows } = await client.query<{ name: string; setting: string }>(statement, [REPORTED])
+    return Object.fromEntries(rows.map(({ name, setting }) => [name, setting]))
+  })
 }
 
 function runAll(url: string, statements: readonly string[]): Promise<void> {
@@ -62,4 +66,5 @@ const DURABLE = [
   // No checkpoint by volume during a run: it would hit whoever's turn it is.
   'max_wal_size = 4GB',
 ]
-const REPORTED = ['fsync', 'synchronous_commit', 'full_page_writes', 'shared_buffers', 'max_connections']
+const DURABILITY = ['fsync', 'synchronous_commit', 'full_page_writes']
+const REPORTED = ['server_version', ...DURABILITY, 'shared_buffers', 'max_connections']
