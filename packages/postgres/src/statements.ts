@@ -15,17 +15,17 @@
  * Each request that will be answered by a ReadyForQuery has a place in `#marks`, a ring. The framer says what comes for
  * the oldest: `parsed` (1), `bound` (2), `failed` (E), `answered` (Z).
  *
- *   a Parse failed            the statement is dropped and its hash is suspect: requests for it go unnamed, each with a
- *                             Parse and an error of its own, until one is parsed. Those that were bound to the name
- *                             get 26000 and are sent again (`stale`).
- *   26000, before BindComplete    the server does not have it any more (DEALLOCATE, a pooler's other server): dropped,
- *                                 sent again.
- *   0A000 of RevalidateCachedQuery, before BindComplete    a table behind it has changed: dropped, closed with the
- *                                 next request, sent again.
+ *   a Parse failed                 those that were bound to the name get 26000.
+ *   26000, before BindComplete     the server does not have it (any more): its Parse failed, somebody said DEALLOCATE, a
+ *                                  pooler has another server. The request is sent again (`stale`).
+ *   0A000 of RevalidateCachedQuery, before BindComplete
+ *                                  a table behind it has changed. Sent again; the name is closed with the next request.
  *
- * After BindComplete the statement has begun, and nothing is called stale: it may have committed something.
+ * In each case the statement is suspect: requests for it go unnamed, each with a Parse and an error of its own, until
+ * one is parsed. So what is sent again does not fail for the same reason. After BindComplete the
+ * statement has begun, and nothing is called stale: it may have committed something.
  *
- * Limits: `statementsMax` statements, evicted by least recent use; statements longer than `STATEMENTS.bytesMax` go
+ * Limits: `statementsMax` statements; who was not used for longest goes, but nobody who is waited for. Statements longer than `STATEMENTS.bytesMax` go
  * unnamed every time, and all do where `prepare` is false.
  */
 import type { ByteWriter } from '@iokernel/core/plugin'
@@ -41,6 +41,10 @@ interface Statement {
   readonly name: string
   /** By the count of requests. */
   usedAt: number
+  /** Unanswered requests that rely on it. */
+  waiting: number
+  /** The server does not have it, or not in a shape that is of use: its name is not used any more. */
+  isSuspect: boolean
 }
 
 /** Marks of an unanswered request. */
@@ -54,13 +58,10 @@ export class Statements {
   readonly #byHash = new Map<number, Statement>()
   /** Names to be closed with the next request. */
   #closing: string[] = []
-  /** Hashes whose Parse has failed. */
-  readonly #suspects = new Set<number>()
   #names = 0
   #uses = 0
-  /** A ring of unanswered requests: marks, hash, and the named statement that each relies on. */
+  /** A ring of unanswered requests: marks, and the statement that each relies on. */
   #marks = new Uint8Array(RING_FIRST)
-  #hashes = new Uint32Array(RING_FIRST)
   #relied: (Statement | undefined)[] = new Array<Statement | undefined>(RING_FIRST).fill(undefined)
   #oldest = 0
   #count = 0
@@ -73,7 +74,7 @@ export class Statements {
     this.#max = prepare ? max : 0
   }
 
-  /** Statements that the server is thought to have. */
+  /** Statements that are kept, suspects among them. */
   get size(): number {
     return this.#byHash.size
   }
@@ -87,7 +88,7 @@ export class Statements {
       case RequestKind.CopyIn:
         checkMessages(payload)
         out.copy(payload)
-        return this.#push(0, 0, undefined)
+        return this.#push(0, undefined)
       case RequestKind.Silent:
         checkMessages(payload)
         return out.copy(payload)
@@ -101,7 +102,9 @@ export class Statements {
     if (this.#count === 0) return
     const at = this.#oldest
     this.#marks[at] = (this.#marks[at] as number) | WAS_PARSED
-    if (this.#suspects.size > 0) this.#suspects.delete(this.#hashes[at] as number)
+    const statement = this.#relied[at]
+    // It can be parsed: the next request gives it a name.
+    if (statement?.isSuspect === true) this.#drop(statement)
   }
 
   /** BindComplete, for the oldest request. */
@@ -115,18 +118,16 @@ export class Statements {
     const marks = this.#count === 0 ? 0 : (this.#marks[this.#oldest] as number)
     if ((marks & IS_PREPARED) === 0 || (marks & WAS_BOUND) !== 0) return
     const statement = this.#relied[this.#oldest]
+    if (statement === undefined) return
     if ((marks & CARRIES_PARSE) !== 0 && (marks & WAS_PARSED) === 0) {
-      this.#suspect(this.#hashes[this.#oldest] as number)
-      if (statement !== undefined) this.#drop(statement)
+      statement.isSuspect = true
       return
     }
-    if (statement === undefined) return
     const code = errorField(bytes, start, end, 'C')
     const revalidated = code === '0A000' && errorField(bytes, start, end, 'R') === 'RevalidateCachedQuery'
     if (code !== '26000' && !revalidated) return
-    // Somebody behind in the queue may have parsed it anew already; that one is not to blame.
-    if (revalidated && this.#byHash.get(statement.hash) === statement) this.#closing.push(statement.name)
-    this.#drop(statement)
+    if (revalidated && !statement.isSuspect) this.#closing.push(statement.name)
+    statement.isSuspect = true
     this.isStale = true
   }
 
@@ -134,6 +135,8 @@ export class Statements {
   answered(): void {
     this.isStale = false
     if (this.#count === 0) return
+    const statement = this.#relied[this.#oldest]
+    if (statement !== undefined) statement.waiting--
     this.#relied[this.#oldest] = undefined
     this.#oldest = (this.#oldest + 1) & (this.#marks.length - 1)
     this.#count--
@@ -168,35 +171,41 @@ export class Statements {
     const known = this.#byHash.get(hash)
     if (known?.bytes.compare(payload, PREPARED.statement, valuesAt) === 0) {
       this.#writeClosing(out)
-      writeBind(out, known.name, payload, valuesAt)
+      if (known.isSuspect) writeParse(out, '', payload, valuesAt)
+      writeBind(out, known.isSuspect ? '' : known.name, payload, valuesAt)
       this.#closing = []
       known.usedAt = ++this.#uses
-      return this.#push(IS_PREPARED, hash, known)
+      return this.#push(known.isSuspect ? IS_PREPARED | CARRIES_PARSE : IS_PREPARED, known)
     }
-    const isNamed = known === undefined && this.#max > 0 && length <= STATEMENTS.bytesMax && !this.#suspects.has(hash)
+    const mayKeep = known === undefined && this.#max > 0 && length <= STATEMENTS.bytesMax
+    const isFull = this.#byHash.size >= this.#max
+    const evicted = mayKeep && isFull ? this.#leastUsed() : undefined
+    const isNamed = mayKeep && (!isFull || evicted !== undefined)
     const name = isNamed ? `iok${this.#names + 1}` : ''
-    const evicted = isNamed && this.#byHash.size >= this.#max ? this.#leastUsed() : undefined
     this.#writeClosing(out)
-    if (evicted !== undefined) writeClose(out, evicted.name)
+    if (evicted?.isSuspect === false) writeClose(out, evicted.name)
     writeParse(out, name, payload, valuesAt)
     writeBind(out, name, payload, valuesAt)
     this.#closing = []
-    if (!isNamed) return this.#push(IS_PREPARED | CARRIES_PARSE, hash, undefined)
-    if (evicted !== undefined) this.#byHash.delete(evicted.hash)
+    if (!isNamed) return this.#push(IS_PREPARED | CARRIES_PARSE, undefined)
+    if (evicted !== undefined) this.#drop(evicted)
     const bytes = Buffer.from(payload.subarray(PREPARED.statement, valuesAt))
-    const statement = { hash, bytes, name, usedAt: ++this.#uses }
+    const statement = { hash, bytes, name, usedAt: ++this.#uses, waiting: 0, isSuspect: false }
     this.#names++
     this.#byHash.set(hash, statement)
-    this.#push(IS_PREPARED | CARRIES_PARSE, hash, statement)
+    this.#push(IS_PREPARED | CARRIES_PARSE, statement)
   }
 
   #writeClosing(out: ByteWriter): void {
     for (const name of this.#closing) writeClose(out, name)
   }
 
+  /** Of those that nobody waits for: what happens to a request must be known to the next one for its statement. */
   #leastUsed(): Statement | undefined {
     let least: Statement | undefined
-    for (const each of this.#byHash.values()) if (least === undefined || each.usedAt < least.usedAt) least = each
+    for (const each of this.#byHash.values()) {
+      if (each.waiting === 0 && (least === undefined || each.usedAt < least.usedAt)) least = each
+    }
     return least
   }
 
@@ -204,32 +213,24 @@ export class Statements {
     if (this.#byHash.get(statement.hash) === statement) this.#byHash.delete(statement.hash)
   }
 
-  #suspect(hash: number): void {
-    // Bounded like the statements themselves; forgetting one costs a request that is sent twice.
-    if (this.#suspects.size >= STATEMENTS.max) this.#suspects.clear()
-    this.#suspects.add(hash)
-  }
-
-  #push(marks: number, hash: number, statement: Statement | undefined): void {
+  #push(marks: number, statement: Statement | undefined): void {
     if (this.#count === this.#marks.length) this.#grow()
     const at = (this.#oldest + this.#count++) & (this.#marks.length - 1)
     this.#marks[at] = marks
-    this.#hashes[at] = hash
     this.#relied[at] = statement
+    if (statement !== undefined) statement.waiting++
   }
 
   #grow(): void {
     const size = this.#marks.length
-    const [marks, hashes] = [new Uint8Array(2 * size), new Uint32Array(2 * size)]
+    const marks = new Uint8Array(2 * size)
     const relied = new Array<Statement | undefined>(2 * size).fill(undefined)
     for (let index = 0; index < size; index++) {
       const at = (this.#oldest + index) & (size - 1)
       marks[index] = this.#marks[at] as number
-      hashes[index] = this.#hashes[at] as number
       relied[index] = this.#relied[at]
     }
     this.#marks = marks
-    this.#hashes = hashes
     this.#relied = relied
     this.#oldest = 0
   }

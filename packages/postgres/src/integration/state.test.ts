@@ -89,7 +89,8 @@ describe('statements', () => {
     const stale = await prepared(live, text)
     expect([types(stale), stale.verdict]).toEqual(['EZ', 'stale'])
     expect(types(await prepared(live, text))).toBe('312TCZ')
-    expect(await namesOf(live)).toHaveLength(1)
+    expect(types(await prepared(live, text))).toBe('12TCZ')
+    expect(await namesOf(live)).toEqual(['iok2'])
   })
 
   it('are parsed again when somebody has deallocated them', async () => {
@@ -97,7 +98,7 @@ describe('statements', () => {
     await prepared(live, 'SELECT 2')
     await plain(live, 'DEALLOCATE iok1')
     expect((await prepared(live, 'SELECT 2')).verdict).toBe('stale')
-    expect(types(await prepared(live, 'SELECT 2'))).toBe('12TDCZ')
+    for (const wanted of ['12TDCZ', '12TDCZ', '2TDCZ']) expect(types(await prepared(live, 'SELECT 2'))).toBe(wanted)
     await plain(live, 'DISCARD ALL')
     expect(types(await prepared(live, 'SELECT 2'))).toBe('12TDCZ')
   })
