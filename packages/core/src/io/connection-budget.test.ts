@@ -5,7 +5,7 @@ import { ConnectionBudget } from './connection-budget.ts'
 
 function budget(connectionsMax: number, sessionsReserved: number, lanes: number, sessions: number): ConnectionBudget {
   const limits = { ...UPSTREAM_LIMITS, connectionsMax, sessionsReserved }
-  return new ConnectionBudget(limits, () => ({ lanes, sessions }))
+  return new ConnectionBudget(limits, () => ({ lanes, draining: 0, sessions }))
 }
 
 /** All there are, up to this many of each. */

@@ -133,13 +133,16 @@ export class LaneCalls implements Waiting {
     while (call !== undefined && call !== lane.unflushed) {
       const following: Call | undefined = call.next
       if (call.state === CallState.Written && this.#mayRetry(call, nowMs)) {
-        lane.unanswered.replace(call, settlement.ghostOf(call))
+        lane.substitute(call, settlement.ghostOf(call))
         rescued.push(call)
       }
       call = following
     }
+    if (rescued.length === 0) return
+    // The peer still works on what was taken from it: until it is through, nobody else shall stand behind that.
+    lane.isHeld = true
     for (const each of rescued.reverse()) this.#putBack(each)
-    if (rescued.length > 0) this.pump()
+    this.pump()
   }
 
   /** What a lost lane owes. */

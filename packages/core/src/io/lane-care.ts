@@ -4,7 +4,8 @@
  * Rules:
  * 1. A lane that ran a call which may leave state behind is reset before it takes another. A lane on which state was
  *    found that nobody announced is drained, dropped and reported: no later call is written on it.
- * 2. Calls behind a late head go elsewhere if they are idempotent, within the retry budget; a ghost keeps their place.
+ * 2. Calls behind a late head go elsewhere if they are idempotent, within the retry budget; a ghost keeps their place,
+ *    and nothing is written behind ghosts.
  * 3. An audit, and the end of a lane, wait until it is idle; an audit that is due keeps new calls off it until then.
  *
  * Theory of operation: `busy` starts a sweep every `lateHeadMs` while anything is outstanding or waits, and none
@@ -95,8 +96,11 @@ export class LaneCare {
     if (lane.phase !== 'ready' || !lane.isIdle) return true
     const age = this.#ages.get(lane)
     if (age === undefined) return true
-    age.used = true
-    age.idleSinceMs = this.#host.environment.nowMs()
+    // Resets and audits are answered too; they are not what a lane is for.
+    if (lane.lastAnsweredMs > age.idleSinceMs) {
+      age.used = true
+      age.idleSinceMs = lane.lastAnsweredMs
+    }
     if (lane.tainted) {
       this.#reset(lane)
       return false

@@ -67,6 +67,7 @@ export class LaneSet implements ConnectionOwner {
   readonly #care: LaneCare
   #lanes: LiveConnection[] = []
   readonly #opening = new Set<LiveConnection>()
+  readonly #draining = new Set<LiveConnection>()
   /** Lanes that wait for credentials before they are opened. */
   #asking = 0
   #timer: Timer | undefined
@@ -103,6 +104,10 @@ export class LaneSet implements ConnectionOwner {
   /** Open, and on their way. */
   get count(): number {
     return this.#lanes.length + this.#opening.size + this.#asking
+  }
+
+  get draining(): number {
+    return this.#draining.size
   }
 
   /** A lane for one more call, or undefined when it has to wait. */
@@ -180,6 +185,7 @@ export class LaneSet implements ConnectionOwner {
   onRetiring(connection: LiveConnection): void {
     this.#lanes = this.#lanes.filter((lane) => lane !== connection)
     this.#care.removed(connection)
+    this.#draining.add(connection)
     this.ensure()
   }
 
@@ -198,6 +204,7 @@ export class LaneSet implements ConnectionOwner {
     const wasLane = this.#lanes.includes(connection)
     this.#lanes = this.#lanes.filter((lane) => lane !== connection)
     this.#care.removed(connection)
+    this.#draining.delete(connection)
     this.#host.onLaneClosed(connection, error)
     if (this.#closed || error === SURPLUS) return
     if (PLANNED_ENDS.includes(error.code)) {

@@ -22,7 +22,7 @@ import type { Endpoint } from '../plugin/discovery.ts'
 import { describeError, type IoKernelError, RemoteProtocolError } from '../plugin/errors.ts'
 import type { Script } from '../plugin/script.ts'
 import { assert } from '../shared/assert.ts'
-import { type Call, type CallList, CallState, type StreamSource } from './call.ts'
+import { type Call, type CallList, CallState } from './call.ts'
 import { ConnectionErrors } from './connection-errors.ts'
 import type { ConnectionOwner, ConnectionServices, ConnectionSettings, Phase, Purpose } from './connection-owner.ts'
 import type { Timer } from './environment.ts'
@@ -33,6 +33,7 @@ import { type MatcherHost, ReplyMatcher } from './reply-matcher.ts'
 import type { Chunk } from './request-store.ts'
 import { ScriptRunner } from './script-runner.ts'
 import { SilentCalls } from './silent-calls.ts'
+import { StreamPacing } from './stream-pacing.ts'
 import type { Transport } from './transport.ts'
 
 /** Bytes of handshake frames a script may leave unread: certificates and parameters fit many times over. */
@@ -41,7 +42,7 @@ const SCRIPT_BYTES_MAX = 1 << 20
 /** Flags of calls that need more than a place in the order. */
 const NOT_PLAIN = CallFlag.Taints | CallFlag.Stream | CallFlag.Silent
 
-export class LiveConnection implements MatcherHost, StreamSource {
+export class LiveConnection implements MatcherHost {
   readonly id: number
   readonly purpose: Purpose
   readonly endpoint: Endpoint
@@ -57,10 +58,8 @@ export class LiveConnection implements MatcherHost, StreamSource {
   dirty = false
   /** The call under way, or the session, may leave state behind: reset before anyone else uses it. */
   tainted = false
-  /** Somebody else (a reset, an audit that is due) comes first: no call may be written. */
+  /** No call may be written until it is idle and was looked after: an audit is due, or calls were taken from it. */
   isHeld = false
-  /** A read of a streamed reply is being held back. */
-  isPaused = false
   readonly #settings: ConnectionSettings
   readonly #owner: ConnectionOwner
   readonly #services: ConnectionServices
@@ -75,6 +74,7 @@ export class LiveConnection implements MatcherHost, StreamSource {
   /** The calls on it are one that has it to itself. */
   #alone = false
   readonly #silent: SilentCalls
+  readonly #pacing: StreamPacing
   #closeReason: IoKernelError | undefined
   #retiring = false
 
@@ -88,6 +88,11 @@ export class LiveConnection implements MatcherHost, StreamSource {
     this.#protocol = settings.protocol
     this.#errors = new ConnectionErrors(settings.authority, settings.endpoint.id)
     this.#outgoing = new Outgoing(services.store)
+    this.#pacing = new StreamPacing(
+      settings.limits,
+      () => (this.isClosed ? undefined : this.#transport),
+      (call, deadlineMs) => services.rearm(call, deadlineMs),
+    )
     this.#silent = new SilentCalls(services.settlement, settings.id)
     this.#matcher = new ReplyMatcher(this, this.#receive, services.settlement, correlated)
     this.#intake = new Intake(settings, this.#receive, this.#matcher, {
@@ -177,6 +182,16 @@ export class LiveConnection implements MatcherHost, StreamSource {
     this.#matcher.unflushed ??= call
   }
 
+  /** When a call was last answered. */
+  get lastAnsweredMs(): number {
+    return this.#matcher.lastAnsweredMs
+  }
+
+  /** Another call takes the place of one that goes elsewhere: what comes for it is that one's. */
+  substitute(call: Call, by: Call): void {
+    this.#matcher.substitute(call, by)
+  }
+
   /** Bytes of the owner's own (subscriptions). */
   write(write: (protocol: Connection, out: ByteWriter) => void): void {
     this.#guard(() => write(this.#protocol, this.#outgoing.writerFor(this.#settings.limits.requestBytesMax)))
@@ -216,13 +231,6 @@ export class LiveConnection implements MatcherHost, StreamSource {
   /** What a connection of purpose `cancel` needs; undefined where the protocol has no such thing. */
   cancelToken(): Cloneable {
     return this.#protocol.cancel?.()
-  }
-
-  /** The reader of a streamed reply wants more, or nobody does. */
-  resume(): void {
-    if (!this.isPaused || this.phase === 'closed') return
-    this.isPaused = false
-    this.#transport.resume()
   }
 
   /** Runs a script while no call is unanswered; `done` is told how it ended. A failure closes the connection. */
@@ -295,10 +303,6 @@ export class LiveConnection implements MatcherHost, StreamSource {
     return this.#settings.limits.replyBytesMax
   }
 
-  get streamBytesMax(): number {
-    return this.#settings.limits.streamBytesMax
-  }
-
   classify(bytes: Buffer, start: number, end: number): Verdict {
     return this.#protocol.classify?.(bytes, start, end) ?? 'call'
   }
@@ -339,12 +343,7 @@ export class LiveConnection implements MatcherHost, StreamSource {
   }
 
   onStreamed(call: Call): void {
-    const { streamBytesMax, readerTimeoutMs } = this.#settings.limits
-    if (call.unread < streamBytesMax) return this.#services.rearm(call, call.patienceMs)
-    if (this.isPaused) return
-    this.isPaused = true
-    this.#transport.pause()
-    this.#services.rearm(call, readerTimeoutMs)
+    this.#pacing.passed(call)
   }
 
   onDirty(): void {
@@ -416,7 +415,7 @@ export class LiveConnection implements MatcherHost, StreamSource {
   /** Streamed and silent calls. True when the call is not one that a reply answers. */
   #submitSpecial(call: Call): boolean {
     if ((call.flags & CallFlag.Taints) !== 0) this.tainted = true
-    if ((call.flags & CallFlag.Stream) !== 0) call.source = this
+    if ((call.flags & CallFlag.Stream) !== 0) call.source = this.#pacing
     if ((call.flags & CallFlag.Silent) === 0) return false
     this.#silent.add(call)
     return true

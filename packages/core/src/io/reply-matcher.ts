@@ -30,7 +30,6 @@ export interface MatcherHost {
   /** The hint while nothing is outstanding: `-1` refuses what is unsolicited, `0` lets it through. */
   readonly idleHint: number
   readonly replyBytesMax: number
-  readonly streamBytesMax: number
   classify(bytes: Buffer, start: number, end: number): Verdict
   onPush(bytes: Buffer, start: number, end: number): void
   /** A frame that is no push, while nothing was asked. */
@@ -96,6 +95,11 @@ export class ReplyMatcher implements FrameSink {
   /** The call was never written after all. */
   forget(call: Call): void {
     for (const [wireId, each] of this.#byWireId ?? []) if (each === call) this.#byWireId?.delete(wireId)
+  }
+
+  substitute(call: Call, by: Call): void {
+    this.unanswered.replace(call, by)
+    for (const [wireId, each] of this.#byWireId ?? []) if (each === call) this.#byWireId?.set(wireId, by)
   }
 
   frame(start: number, end: number, flags: number, wireId?: number): void {

@@ -82,6 +82,7 @@ export class Upstream {
     }
     const connections = new ConnectionBudget(limits, () => ({
       lanes: this.#lanes.count,
+      draining: this.#lanes.draining,
       sessions: this.sessions.count,
     }))
     const scheduler = schedulerFor(lanes, limits, connections.lanesMax)

@@ -35,7 +35,8 @@ export class IncomingStream implements ReplyStream, AsyncIterator<ReplyPiece, un
   #callId = 0
   #phase: 'new' | 'flowing' | 'ended' = 'new'
   #failure: { readonly error: unknown } | undefined
-  #wake: (() => void) | undefined
+  /** Those who asked while there was nothing, in their order. */
+  #waiting: (() => void)[] = []
   #ended: Promise<void> | undefined
   #iterated = false
 
@@ -64,9 +65,7 @@ export class IncomingStream implements ReplyStream, AsyncIterator<ReplyPiece, un
         throw error
       }
       if (this.#phase === 'ended') return { done: true, value: undefined }
-      await new Promise<void>((resolve) => {
-        this.#wake = resolve
-      })
+      await new Promise<void>((resolve) => this.#waiting.push(resolve))
     }
   }
 
@@ -121,8 +120,8 @@ export class IncomingStream implements ReplyStream, AsyncIterator<ReplyPiece, un
   }
 
   #wakeReader(): void {
-    const wake = this.#wake
-    this.#wake = undefined
-    wake?.()
+    const waiting = this.#waiting
+    this.#waiting = []
+    for (const wake of waiting) wake()
   }
 }

@@ -118,6 +118,9 @@ export class UpstreamLink implements Link {
     this.assertUsable()
     if (options !== undefined) checkCallOptions(options)
     const { attachment, entry } = this
+    if (operation.answer === 'written') {
+      throw new LocalError('OPERATION', `'${operation.name}' is answered by nothing: there is nothing to read`)
+    }
     const all = (flagsFor(operation, options) & ~CallFlag.Exclusive) | flags | CallFlag.Stream
     const start = async (sink: PieceSink): Promise<unknown> => {
       try {

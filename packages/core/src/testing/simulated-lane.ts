@@ -102,6 +102,14 @@ export class SimulatedLane {
     this.unanswered.push(call)
   }
 
+  get lastAnsweredMs(): number {
+    return this.#lastAnsweredMs
+  }
+
+  substitute(call: Call, by: Call): void {
+    this.unanswered.replace(call, by)
+  }
+
   /** `place`: the how manieth call that was written. */
   answer(place: number): void {
     if (this.phase === 'closed') return
@@ -126,6 +134,10 @@ export class SimulatedLane {
       done()
     })
     return true
+  }
+
+  audit(done: (found: string | undefined) => void): void {
+    done(undefined)
   }
 
   retire(reason: IoKernelError): void {
