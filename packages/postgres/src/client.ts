@@ -9,17 +9,17 @@
  *    outside it would not see what the transaction has done, and may wait for it for ever.
  */
 import { AsyncLocalStorage } from 'node:async_hooks'
-import type { CallOptions, Link, Pollution, UpstreamState, WaitOptions } from '@iokernel/core/plugin'
+import type { CallOptions, Link, Pollution, SessionLink, UpstreamState, WaitOptions } from '@iokernel/core/plugin'
 import { LocalError } from '@iokernel/core/plugin'
 import type { PostgresApp } from './app.ts'
 import { Caller, type Queries } from './client/caller.ts'
-import { type CopyOptions, type CopySource, copyFrom, copyTo } from './client/copy.ts'
+import { type CopyOptions, type CopySource, type CopyStream, copyFrom, copyTo } from './client/copy.ts'
 import { SharedLimits } from './client/limits.ts'
 import { type Channels, checkedChannel, listen, type Notification, type Subscription } from './client/listen.ts'
 import type { LockKey } from './client/locks.ts'
 import { type PostgresSession, SessionCaller } from './client/session.ts'
 import { StatementCache } from './client/statement-cache.ts'
-import { type StreamOptions, streamRows } from './client/stream.ts'
+import { type RowStream, type StreamOptions, streamRows } from './client/stream.ts'
 import {
   beginText,
   isConflict,
@@ -52,11 +52,11 @@ export interface PostgresClient extends Queries, AsyncDisposable {
     text: string,
     values?: readonly unknown[],
     options?: StreamOptions,
-  ): AsyncIterableIterator<Row> & AsyncDisposable
+  ): RowStream<Row>
   /** `copy t from stdin`, over a connection of its own. Resolves to the number of rows. */
   copyFrom(text: string, source: CopySource, options?: CopyOptions): Promise<number>
   /** `copy t to stdout`, in pieces as they arrive, over a connection of its own. */
-  copyTo(text: string, options?: CopyOptions): AsyncIterableIterator<Buffer> & AsyncDisposable
+  copyTo(text: string, options?: CopyOptions): CopyStream
 
   /** Notifications of channels, heard again after a reconnect. */
   listen(...channels: Channels): Subscription<Notification>
@@ -173,7 +173,7 @@ class ClientCaller extends Caller implements PostgresClient {
     values?: readonly unknown[],
     options?: StreamOptions,
     ...more: readonly unknown[]
-  ): AsyncIterableIterator<Row> & AsyncDisposable {
+  ): RowStream<Row> {
     checkCount(more, 0)
     const target = this.redirect('stream')
     if (target instanceof TransactionCaller) return target.stream(text, values, options)
@@ -189,19 +189,18 @@ class ClientCaller extends Caller implements PostgresClient {
     checkCount(more, 0)
     const target = this.redirect('copyFrom')
     if (target instanceof TransactionCaller) return await target.copyFrom(text, source, options)
-    const link = await this.link.session(options?.signal === undefined ? undefined : { signal: options.signal })
-    try {
-      return await copyFrom(link, this.statements, { text, source, options })
-    } finally {
-      await link.close()
+    const during = async (work: (link: SessionLink) => Promise<number>): Promise<number> => {
+      const link = await this.link.session(options?.signal === undefined ? undefined : { signal: options.signal })
+      try {
+        return await work(link)
+      } finally {
+        await link.close()
+      }
     }
+    return await copyFrom(during, this.statements, { text, source, options })
   }
 
-  copyTo(
-    text: string,
-    options?: CopyOptions,
-    ...more: readonly unknown[]
-  ): AsyncIterableIterator<Buffer> & AsyncDisposable {
+  copyTo(text: string, options?: CopyOptions, ...more: readonly unknown[]): CopyStream {
     checkCount(more, 0)
     const target = this.redirect('copyTo')
     if (target instanceof TransactionCaller) return target.copyTo(text, options)

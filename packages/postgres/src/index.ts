@@ -14,7 +14,7 @@ import { type PostgresTarget, resolve } from './resolve.ts'
 
 export type { PostgresApp, TypeParser, TypeParsers } from './app.ts'
 export type { Queries } from './client/caller.ts'
-export type { CopyOptions, CopySource } from './client/copy.ts'
+export type { CopyOptions, CopySource, CopyStream } from './client/copy.ts'
 export type { CursorOptions } from './client/cursor.ts'
 export type { Gap } from './client/feed.ts'
 export type { Channels, ListenOptions, Notification, Subscription } from './client/listen.ts'
@@ -22,7 +22,7 @@ export type { LockKey } from './client/locks.ts'
 export type { QueryOptions, RowOptions, SimpleOptions } from './client/query.ts'
 export type { PostgresSession } from './client/session.ts'
 export type { Sql, SqlFragment, SqlQuery } from './client/sql.ts'
-export type { StreamOptions } from './client/stream.ts'
+export type { RowStream, StreamOptions } from './client/stream.ts'
 export type { PostgresTransaction, TransactionOptions } from './client/transaction.ts'
 export type { PostgresClient } from './client.ts'
 export { PostgresError } from './codec/errors.ts'
@@ -31,7 +31,7 @@ export type { Field, Rows } from './codec/rows.ts'
 export type { Json } from './codec/values.ts'
 export type { PostgresCredentials, PostgresTarget } from './resolve.ts'
 
-/** Hand it to `createKernel({ protocols: [postgres] })`, and to `kernel.connect(postgres, 'postgres://host/database')`. */
+/** Hand it to `createKernel({ protocols: [postgres] })`, and to `kernel.connect(postgres, 'postgres://host/shop')`. */
 export const postgres: Protocol<PostgresTarget, PostgresIo, PostgresApp, PostgresClient> = {
   kind: 'protocol',
   name: 'postgres',

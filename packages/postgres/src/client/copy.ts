@@ -25,12 +25,18 @@ import type { StatementCache } from './statement-cache.ts'
 /** Text or bytes, in pieces of any size: an array, a generator, a `Readable`. */
 export type CopySource = AsyncIterable<string | Uint8Array> | Iterable<string | Uint8Array>
 
-/** In: `deadlineMs` is for the whole, and there is none by default. Out: how long the server may keep a reader waiting. */
+/** `deadlineMs`: in, for the whole (default: none); out, how long the server may keep a reader waiting. */
 export interface CopyOptions extends Pick<CallOptions, 'deadlineMs' | 'signal'> {}
 
 const COPY_OPTIONS: Kind<CopyOptions> = {
   title: 'option of a copy',
   checks: { deadlineMs: mustBeDuration, signal: mustBeSignal },
+}
+
+/** Data in order, for one loop: each piece is one message of the server's, usually a row. */
+export interface CopyStream extends AsyncIterableIterator<Buffer>, AsyncDisposable {
+  /** Gives up what has not been read, as leaving the loop does. Idempotent. */
+  close(): Promise<void>
 }
 
 /** What is gathered before it is sent: large enough that a message's cost disappears, small enough to flow. */
@@ -41,20 +47,37 @@ export interface CopyRequest {
   readonly options: unknown
 }
 
-/** Sends `source` to the server over a session; returns the number of rows. */
+/**
+ * Sends `source` to the server; returns the number of rows. `during` lends a session for as long as it takes, once
+ * everything else has been checked.
+ */
 export async function copyFrom(
-  link: SessionLink,
+  during: (work: (link: SessionLink) => Promise<number>) => Promise<number>,
   statements: StatementCache,
   { text, source, options }: CopyRequest & { readonly source: unknown },
 ): Promise<number> {
-  const iterator = iteratorOf(source)
+  const call = checkedOptions(options)
   const execution = copyExecution(statements, text, 'in')
-  const outstanding = new Outstanding(link.request(COPY_IN, execution, checkedOptions(options)))
+  const iterator = iteratorOf(source)
+  try {
+    return await during((link) => send(link, execution, iterator, call))
+  } catch (error) {
+    endSource(iterator)
+    throw error
+  }
+}
+
+async function send(
+  link: SessionLink,
+  execution: Execution,
+  iterator: AsyncIterator<unknown> | Iterator<unknown>,
+  options: CopyOptions | undefined,
+): Promise<number> {
+  const outstanding = new Outstanding(link.request(COPY_IN, execution, options))
   try {
     await feed(link, iterator, outstanding)
   } catch (error) {
     if (!outstanding.failed) await giveUp(link, outstanding)
-    endSource(iterator)
     // The server's reason, where there is one: what failed after it failed because of it.
     throw outstanding.serverError ?? error
   }
@@ -144,10 +167,10 @@ function endSource(iterator: AsyncIterator<unknown> | Iterator<unknown>): void {
 export function copyTo(link: Link, statements: StatementCache, { text, options }: CopyRequest): CopyStream {
   const execution = copyExecution(statements, text, 'out')
   const call = checkedOptions(options) ?? {}
-  return new CopyStream(() => link.stream(COPY_OUT, execution, call), execution.statement)
+  return new StreamedCopy(() => link.stream(COPY_OUT, execution, call), execution.statement)
 }
 
-export class CopyStream implements AsyncIterableIterator<Buffer>, AsyncDisposable {
+class StreamedCopy implements CopyStream {
   readonly #generator: AsyncGenerator<Buffer, void, undefined>
   #stream: ReplyStream | undefined
 
@@ -168,7 +191,6 @@ export class CopyStream implements AsyncIterableIterator<Buffer>, AsyncDisposabl
     return this
   }
 
-  /** Gives up what has not been read. Idempotent. */
   async close(): Promise<void> {
     await this.#stream?.close()
     await this.#generator.return()

@@ -78,8 +78,9 @@ async function* walk<Row>(ask: Ask, options: CallOptions, opening: Batch): Async
       batch = await ask(CURSOR_NEXT, { ...opening, reader: batch.reader }, options)
     }
   } finally {
-    // An error has closed it, and so has its last row; the server does not mind being asked once more.
-    if (batch.suspended) await ask(CURSOR_CLOSE, opening, options).catch(() => undefined)
+    // Also after its last row: until then the server keeps it. Nobody waits for that, and its failure means nothing.
+    const closed = ask(CURSOR_CLOSE, opening, options).catch(() => undefined)
+    if (batch.suspended) await closed
   }
   if (batch.rows.length > 0) yield batch.rows as Rows<Row>
 }

@@ -1,18 +1,18 @@
 /**
  * A session: one connection lent to one caller, with everything that needs one.
  *
- * Rules: what a caller does to it (SET, temporary tables, advisory locks, an open transaction) ends with it: it is reset
- * before anyone else uses it. A lost connection ends it, and every further call says so; nothing is silently begun anew.
- * One that is forgotten is given back when its object is collected, which may be late: close it.
+ * Rules: what a caller does to it (SET, temporary tables, advisory locks, an open transaction) ends with it: it is
+ * reset before anyone else uses it. A lost connection ends it, and every further call says so; nothing is silently
+ * begun anew. One that is forgotten is given back when its object is collected, which may be late: close it.
  */
 import type { CallOptions, SessionLink } from '@iokernel/core/plugin'
 import type { Rows } from '../codec/rows.ts'
 import { CALL_OPTIONS, checkCount, optionsAfter } from '../options.ts'
 import { Caller, type Queries } from './caller.ts'
-import { type CopyOptions, type CopySource, copyFrom, copyTo } from './copy.ts'
+import { type CopyOptions, type CopySource, type CopyStream, copyFrom, copyTo } from './copy.ts'
 import { type LockKey, lockValues } from './locks.ts'
 import type { StatementCache } from './statement-cache.ts'
-import { type StreamOptions, streamRows } from './stream.ts'
+import { type RowStream, type StreamOptions, streamRows } from './stream.ts'
 
 export interface PostgresSession extends Queries, AsyncDisposable {
   /** Rows as they arrive; nothing else is answered meanwhile. */
@@ -20,11 +20,11 @@ export interface PostgresSession extends Queries, AsyncDisposable {
     text: string,
     values?: readonly unknown[],
     options?: StreamOptions,
-  ): AsyncIterableIterator<Row> & AsyncDisposable
+  ): RowStream<Row>
   /** `copy t from stdin`. Resolves to the number of rows. */
   copyFrom(text: string, source: CopySource, options?: CopyOptions): Promise<number>
   /** `copy t to stdout`, in pieces as they arrive. */
-  copyTo(text: string, options?: CopyOptions): AsyncIterableIterator<Buffer> & AsyncDisposable
+  copyTo(text: string, options?: CopyOptions): CopyStream
   /** Waits for the advisory lock `key`. It is held until `unlock`, or the end of the session. */
   lock(key: LockKey, options?: CallOptions): Promise<void>
   /** True where it was free. */
@@ -60,7 +60,7 @@ export class SessionCaller extends Caller implements PostgresSession {
     values?: readonly unknown[],
     options?: StreamOptions,
     ...more: readonly unknown[]
-  ): AsyncIterableIterator<Row> & AsyncDisposable {
+  ): RowStream<Row> {
     checkCount(more, 0)
     return streamRows<Row>(this.link, this.statement.bind(this), { text, values, options })
   }
@@ -72,14 +72,10 @@ export class SessionCaller extends Caller implements PostgresSession {
     ...more: readonly unknown[]
   ): Promise<number> {
     checkCount(more, 0)
-    return await copyFrom(this.#link, this.statements, { text, source, options })
+    return await copyFrom((work) => work(this.#link), this.statements, { text, source, options })
   }
 
-  copyTo(
-    text: string,
-    options?: CopyOptions,
-    ...more: readonly unknown[]
-  ): AsyncIterableIterator<Buffer> & AsyncDisposable {
+  copyTo(text: string, options?: CopyOptions, ...more: readonly unknown[]): CopyStream {
     checkCount(more, 0)
     return copyTo(this.link, this.statements, { text, options })
   }

@@ -106,7 +106,7 @@ export class SqlQuery<Row = Record<string, unknown>> extends SqlFragment impleme
 export function sqlTag(send: Send): Sql {
   const sql = <Row>(strings: TemplateStringsArray, ...values: unknown[]): SqlQuery<Row> => {
     if (!Array.isArray(strings) || !Array.isArray(strings.raw) || strings.length !== values.length + 1) {
-      throw wrong('sql is written before a template: sql`select ${value}`; for a string use query()')
+      throw wrong('sql is written before a template, without parentheses; for a string use query()')
     }
     return new SqlQuery<Row>(strings, values, send)
   }

@@ -2,8 +2,8 @@
  * A result read row by row, as it arrives.
  *
  * Rules: it has a connection of its own (on a session: the session's), and what has not been read is bounded by
- * `streamBytesMax`: the server waits for a slow reader. Leaving the loop early gives the rest up. An error of the server
- * in the middle comes after the rows before it.
+ * `streamBytesMax`: the server waits for a slow reader. Leaving the loop early gives the rest up. An error of the
+ * server in the middle comes after the rows before it.
  *
  * Limits: read by one loop. `deadlineMs` is how long the server may keep a reader waiting, not the whole.
  */
@@ -30,6 +30,12 @@ const STREAM_OPTIONS: Kind<StreamOptions> = {
     priority: CALL_OPTIONS.checks.priority,
     prepare: mustBeBoolean,
   },
+}
+
+/** Rows in order, for one loop. */
+export interface RowStream<Row> extends AsyncIterableIterator<Row>, AsyncDisposable {
+  /** Gives up what has not been read, as leaving the loop does. Idempotent. */
+  close(): Promise<void>
 }
 
 export interface StreamRequest {
@@ -59,10 +65,10 @@ export function streamRows<Row>(
   }
   const operation = statement.analysis.kind === 'read' ? STREAM_READ : STREAM_WRITE
   const reader = new Reply(statement, execution.asArrays)
-  return new RowStream<Row>(() => link.stream(operation, execution, call), reader)
+  return new StreamedRows<Row>(() => link.stream(operation, execution, call), reader)
 }
 
-export class RowStream<Row> implements AsyncIterableIterator<Row>, AsyncDisposable {
+class StreamedRows<Row> implements RowStream<Row> {
   readonly #open: () => ReplyStream
   readonly #pieces = new Pieces()
   readonly #reply: Reply
@@ -97,7 +103,6 @@ export class RowStream<Row> implements AsyncIterableIterator<Row>, AsyncDisposab
     return this
   }
 
-  /** Gives up what has not been read. Idempotent. */
   async close(): Promise<void> {
     this.#ended = true
     this.#rows = []

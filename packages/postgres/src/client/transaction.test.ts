@@ -283,6 +283,7 @@ describe('a cursor', () => {
       message('1') + suspended(opened + rows(1, 2)),
       suspended(rows(3, 4)),
       rows(5) + done('SELECT 1', 'T'),
+      message('3') + OPEN,
       COMMITTED,
     ])
     const batches: unknown[] = []
@@ -292,7 +293,7 @@ describe('a cursor', () => {
       }
     })
     expect(batches).toEqual([[1, 2], [3, 4], [5]])
-    expect(sent(link)).toEqual(['begin', 'CURSOR OPEN', 'CURSOR NEXT', 'CURSOR NEXT', 'commit'])
+    expect(sent(link)).toEqual(['begin', 'CURSOR OPEN', 'CURSOR NEXT', 'CURSOR NEXT', 'CURSOR CLOSE', 'commit'])
     expect(link.calls[2]?.bytes).toBe(message('E', 'c1\0', 2) + message('S'))
   })
 
@@ -303,6 +304,7 @@ describe('a cursor', () => {
       message('3') + OPEN,
       message('1') + suspended(opened + rows(1)),
       done('SELECT 0', 'T'),
+      message('3') + OPEN,
       COMMITTED,
     ])
     await clientOf(link).transaction(async (tx) => {

@@ -17,13 +17,13 @@ import type { Rows } from '../codec/rows.ts'
 import type { Statement } from '../codec/statement.ts'
 import { checkCount, type Kind, must, mustBeBoolean, mustBeDuration, mustBeSignal } from '../options.ts'
 import { Caller, type Queries } from './caller.ts'
-import { type CopyOptions, type CopySource, copyFrom, copyTo } from './copy.ts'
+import { type CopyOptions, type CopySource, type CopyStream, copyFrom, copyTo } from './copy.ts'
 import { type CursorOptions, readCursor } from './cursor.ts'
 import type { SharedLimits } from './limits.ts'
 import { type Execution, QUERY_SESSION, SIMPLE_SESSION } from './operations.ts'
 import { checkedText, checkedValues, NO_VALUES } from './query.ts'
 import type { StatementCache } from './statement-cache.ts'
-import { type StreamOptions, streamRows } from './stream.ts'
+import { type RowStream, type StreamOptions, streamRows } from './stream.ts'
 
 export interface TransactionOptions {
   /** Default: the server's (`default_transaction_isolation`), usually `read committed`. */
@@ -58,7 +58,7 @@ export interface PostgresTransaction extends Queries {
     text: string,
     values?: readonly unknown[],
     options?: StreamOptions,
-  ): AsyncIterableIterator<Row> & AsyncDisposable
+  ): RowStream<Row>
   /** Rows in batches; other statements may run in between. */
   cursor<Row = Record<string, unknown>>(
     text: string,
@@ -70,7 +70,7 @@ export interface PostgresTransaction extends Queries {
   /** `copy t from stdin`. Resolves to the number of rows. */
   copyFrom(text: string, source: CopySource, options?: CopyOptions): Promise<number>
   /** `copy t to stdout`, in pieces as they arrive. */
-  copyTo(text: string, options?: CopyOptions): AsyncIterableIterator<Buffer> & AsyncDisposable
+  copyTo(text: string, options?: CopyOptions): CopyStream
 }
 
 /** The statement that begins it. */
@@ -143,12 +143,11 @@ export class TransactionCaller extends Caller implements PostgresTransaction {
     values?: readonly unknown[],
     options?: StreamOptions,
     ...more: readonly unknown[]
-  ): AsyncIterableIterator<Row> & AsyncDisposable {
+  ): RowStream<Row> {
     checkCount(more, 0)
     this.redirect()
-    const limits = this.callOptions(undefined)
-    const all = options === undefined && limits === undefined ? undefined : { ...limits, ...options }
-    return streamRows<Row>(this.link, (given) => this.statement(given), { text, values, options: all })
+    const request = { text, values, options: this.callOptions(options) }
+    return streamRows<Row>(this.link, (given) => this.statement(given), request)
   }
 
   cursor<Row = Record<string, unknown>>(
@@ -175,17 +174,15 @@ export class TransactionCaller extends Caller implements PostgresTransaction {
   ): Promise<number> {
     checkCount(more, 0)
     this.redirect()
-    return await this.#noting(copyFrom(this.#shared.link, this.statements, { text, source, options }))
+    const { link } = this.#shared
+    const request = { text, source, options: this.callOptions(options) }
+    return await this.#noting(copyFrom((work) => work(link), this.statements, request))
   }
 
-  copyTo(
-    text: string,
-    options?: CopyOptions,
-    ...more: readonly unknown[]
-  ): AsyncIterableIterator<Buffer> & AsyncDisposable {
+  copyTo(text: string, options?: CopyOptions, ...more: readonly unknown[]): CopyStream {
     checkCount(more, 0)
     this.redirect()
-    return copyTo(this.link, this.statements, { text, options })
+    return copyTo(this.link, this.statements, { text, options: this.callOptions(options) })
   }
 
   async savepoint<Result>(

@@ -6,7 +6,7 @@
  *    json is parsed, intervals and points are objects, everything unknown is text.
  * 2. int8 is a bigint, also inside an array: exact, and told from a number by its type. numeric stays text, for no
  *    number of JavaScript is exact either.
- * 3. The quick ways here give exactly what the slow ones would; a value that is not of the usual form goes the slow way.
+ * 3. The quick ways here give exactly what the slow ones would; what is not of the usual form goes the slow way.
  * 4. `types` of a target replaces any of them.
  *
  * Limits: DateStyle must begin with ISO, as the handshake asks for it. A timestamp without a zone is taken for local

@@ -111,7 +111,8 @@ function dateText(date: Date): string {
 function offsetText(date: Date): string {
   const seconds = Math.round(-date.getTimezoneOffset() * 60)
   const distance = Math.abs(seconds)
-  const text = `${seconds < 0 ? '-' : '+'}${pad(Math.floor(distance / 3600), 2)}:${pad(Math.floor(distance / 60) % 60, 2)}`
+  const minutes = pad(Math.floor(distance / 60) % 60, 2)
+  const text = `${seconds < 0 ? '-' : '+'}${pad(Math.floor(distance / 3600), 2)}:${minutes}`
   return distance % 60 === 0 ? text : `${text}:${pad(distance % 60, 2)}`
 }
 

@@ -72,7 +72,7 @@ inEveryMode('sharing', {}, (world) => {
     expect(await seen(client, "select to_regclass('left_behind')")).toEqual(new Set([null]))
   })
 
-  it('is not felt when a function is vouched for and pollutes all the same: it is found and the lane replaced', async () => {
+  it('is found when a function is vouched for and pollutes all the same, and the lane is replaced', async () => {
     const client = world.connect({ trustedFunctions: ['liar'] }, { ...few, auditIntervalMs: 50 })
     await client.simple(`create or replace function liar() returns int language sql as
       $$ select length(set_config('lock_timeout', '54321', false)) $$`)

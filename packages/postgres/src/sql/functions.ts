@@ -16,8 +16,9 @@ export type FunctionKind = 'pure' | 'volatile' | 'unknown'
 
 /** What the function `name` (folded, without `pg_catalog.`) is known to do. */
 export function functionKind(name: string): FunctionKind {
-  if (PURE.has(name) || name.startsWith('pg_stat_get_')) return 'pure'
-  return VOLATILE.has(name) ? 'volatile' : 'unknown'
+  if (PURE.has(name)) return 'pure'
+  // The views of statistics are made of them; some count what this transaction has done.
+  return VOLATILE.has(name) || name.startsWith('pg_stat_get_') ? 'volatile' : 'unknown'
 }
 
 /** What to use instead of the function `name`, where a shared connection must not call it. */

@@ -276,5 +276,5 @@ const LETTER_E_SMALL = 101
 const LETTER_U_SMALL = 117
 const LITERAL_LETTERS: ReadonlySet<number> = new Set([...'eEbBxXnN'].map((letter) => letter.charCodeAt(0)))
 const UESCAPE = /^[\s]*uescape[\s]*'([^0-9a-f+'"\s])'/i
-/** White space between the two words is short; what is longer keeps the backslash, and the name becomes an unknown one. */
+/** White space between the two is short; where it is longer the backslash counts, and the name is an unknown one. */
 const UESCAPE_CHARS_MAX = 256
