@@ -127,19 +127,21 @@ export function placeOf(setting: Setting, side: Place['side'] = 'client'): Place
     endpoint: { id: '192.0.2.1:7', host: '192.0.2.1', port: 7 },
     encrypted: setting.encrypted ?? false,
     credentials: setting.credentials,
+    ...(setting.cancels === undefined ? {} : { cancels: setting.cancels }),
     random: (length) => Uint8Array.from({ length }, (_, index) => index & 255),
   }
 }
 
 /** What is not named is as in the conversation that comes first. */
 export function settingOf(prepared: Prepared): Setting {
-  const { options, purpose, encrypted, credentials } = prepared
+  const { options, purpose, encrypted, credentials, cancels } = prepared
   return {
     ...(prepared.after === undefined ? {} : settingOf(prepared.after)),
     ...(options === undefined ? {} : { options }),
     ...(purpose === undefined ? {} : { purpose }),
     ...(encrypted === undefined ? {} : { encrypted }),
     ...(credentials === undefined ? {} : { credentials }),
+    ...(cancels === undefined ? {} : { cancels }),
   }
 }
 

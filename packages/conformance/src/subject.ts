@@ -41,6 +41,8 @@ export interface Setting<Io extends Cloneable = Cloneable> {
   readonly purpose?: Place['purpose']
   readonly encrypted?: boolean
   readonly credentials?: Cloneable
+  /** With purpose `cancel`: what `Connection.cancel` of the other connection gave. */
+  readonly cancels?: Cloneable
 }
 
 /** A request that is outstanding: the hint alone, or all of it where the connection looks at the bytes (`submit`). */
@@ -105,7 +107,7 @@ export interface Transcript<Io extends Cloneable = Cloneable> extends Setting<Io
     | { readonly code: string; readonly refused?: boolean }
 }
 
-export type ScriptName = 'handshake' | 'probe' | 'reset'
+export type ScriptName = 'handshake' | 'probe' | 'reset' | 'audit'
 
 export type PeerStep =
   /** What the script must have sent since the last step, to the byte; or a check of it. */

@@ -30,7 +30,7 @@ export function queryMessage(text: string): Uint8Array {
 }
 
 /** Sync: answered by a ReadyForQuery and nothing else. */
-export const SYNC = Uint8Array.of(83, 0, 0, 0, 4)
+export const SYNC: Uint8Array = Uint8Array.of(83, 0, 0, 0, 4)
 
 /** Sends one Query or Sync and reads its answer. */
 export function* ask(message: Uint8Array): Script<Answer> {

@@ -14,7 +14,7 @@ export const FRAMER_LIMITS: FramerLimits = {
 }
 
 /** Statements that a connection keeps prepared, and the largest that may be set. */
-export const STATEMENTS = {
+export const STATEMENTS: { readonly max: number; readonly maxLargest: number; readonly bytesMax: number } = {
   // An application has some hundred statements. Each costs the server its text, its tree and, after some executions, a
   // plan: 256 of 20 to 100 KB are a few megabytes of a backend. What `prepareThreshold` caches keep elsewhere, too.
   max: 256,
@@ -23,7 +23,7 @@ export const STATEMENTS = {
   // A longer one is generated (lists of values), seldom seen twice, and costs less to parse than to keep:
   // 256 of 16 KB are 4 MB of a connection.
   bytesMax: 16 * 1024,
-} as const
+}
 
 /**
  * The most that one message to the server may have: it refuses longer ones, and a length that does not fit its four

@@ -30,7 +30,7 @@ const CHANGES = 64
 
 export function handshakeSuite({ describe, test }: Runner, subject: Subject, seed: number): void {
   describe('handshake', () => {
-    for (const script of ['handshake', 'probe', 'reset'] as const)
+    for (const script of ['handshake', 'probe', 'reset', 'audit'] as const)
       test(`${script}: ${SHOWN}`, () => show(subject, script))
     tlsTest({ describe, test }, subject)
     for (const transcript of subject.transcripts) {

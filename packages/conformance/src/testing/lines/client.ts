@@ -49,8 +49,10 @@ export const GET_BYTES: Operation<string, Uint8Array> = {
 
 /** As many replies as keys. */
 export const MANY: Operation<readonly string[], readonly string[]> = {
-  ...GET,
   name: 'many',
+  access: 'read',
+  on: 'lane',
+  idempotent: true,
   encode(out, keys) {
     for (const key of keys) GET.encode(out, key)
     return keys.length - 1

@@ -30,7 +30,10 @@ const NO_ENSURE: Operation<string, string> = {
 }
 
 const CHANGES_ARGUMENTS: Operation<{ key: string }, string> = {
-  ...GET,
+  name: GET.name,
+  access: GET.access,
+  on: GET.on,
+  idempotent: GET.idempotent,
   encode(out, args) {
     const hint = GET.encode(out, args.key)
     args.key = ''
