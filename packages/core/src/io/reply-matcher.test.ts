@@ -1,0 +1,195 @@
+/**
+ * Frames and the calls they answer, where it is special: streamed replies against credit, errors that say that
+ * something is out of date. On a real connection over the fake network. The rest is in `live-connection.test.ts`.
+ */
+import { describe, expect, test } from 'vitest'
+import { CallFlag } from '../channel/records.ts'
+import { FrameFlag } from '../plugin/connection.ts'
+import { Bench, type BenchOptions } from '../testing/connection-bench.ts'
+import { withSeed } from '../testing/random.ts'
+import { tagged } from '../testing/tagged.ts'
+import type { Call, StreamSource } from './call.ts'
+import type { LiveConnection } from './live-connection.ts'
+
+const { Final, Error: Failed, Push, Part } = FrameFlag
+
+/** With an owner that takes what is out of date. */
+class StaleBench extends Bench {
+  readonly taken: number[] = []
+
+  onStale(_connection: LiveConnection, call: Call): void {
+    this.taken.push(call.id)
+  }
+}
+
+interface Streamed {
+  readonly call: Call
+  readonly number: number
+  /** The reading of its connection. */
+  readonly source: StreamSource
+}
+
+function stream(bench: Bench): Streamed {
+  const call = bench.prepare('stream')
+  call.flags = CallFlag.Stream
+  bench.connection.submit(call, bench.world.nowMs())
+  bench.run()
+  return { call, number: call.id, source: call.source as StreamSource }
+}
+
+function streaming(options: BenchOptions = {}): Bench {
+  return new Bench({ purpose: 'session', limits: { streamBytesMax: 100 }, ...options }).open()
+}
+
+describe('a streamed reply', () => {
+  test('pauses its connection when its reader has enough', () => {
+    const bench = streaming()
+    const { call, source } = stream(bench)
+    bench.arrive(tagged(Part, 'x'.repeat(50)))
+    expect(source.isPaused).toBe(false)
+    bench.arrive(tagged(Part, 'x'.repeat(50)))
+    expect(source.isPaused).toBe(true)
+    bench.arrive(tagged(Part, 'late'))
+    expect(call.unread).toBeLessThan(150)
+    source.resume()
+    bench.run()
+    expect(call.unread).toBeGreaterThan(110)
+  })
+
+  test('that ends in the read which paused it leaves its connection reading', () => {
+    for (const frames of [
+      [tagged(0, 'x'.repeat(200)), tagged(Push, 'p'), tagged(Final, 'end')],
+      [tagged(0, 'x'.repeat(200)), tagged(Push, 'p'), tagged(Final | Failed, 'end')],
+    ]) {
+      const bench = streaming()
+      const { number, source } = stream(bench)
+      bench.arrive(...frames)
+      expect(bench.outcome(number)).toMatch(/end$/)
+      expect(source.isPaused).toBe(false)
+      const next = bench.call('next')
+      bench.run()
+      bench.arrive(tagged(Final, 'answer'))
+      expect(bench.outcome(next)).toBe('reply answer')
+    }
+  })
+
+  test('that overflows does not leave its connection deaf', () => {
+    const bench = streaming()
+    const { number, source } = stream(bench)
+    bench.arrive(tagged(0, 'x'.repeat(60)))
+    bench.overflowing = true
+    bench.arrive(tagged(0, 'x'.repeat(60)), tagged(Push, 'p'), tagged(0, 'y'.repeat(60)))
+    expect(bench.outcome(number)).toBe('OVERFLOW maybe held')
+    bench.overflowing = false
+    bench.arrive(tagged(0, 'x'.repeat(500)), tagged(Final, 'end'))
+    expect(bench.outcome(number)).toBe('OVERFLOW maybe held, released')
+    expect(source.isPaused).toBe(false)
+  })
+
+  test('has no bound of bytes', () => {
+    const bench = streaming({ limits: { streamBytesMax: 1 << 20, replyBytesMax: 100 } })
+    const { number } = stream(bench)
+    for (let count = 0; count < 10; count++) bench.arrive(tagged(0, 'x'.repeat(90)))
+    bench.arrive(tagged(Final, 'end'))
+    expect(bench.outcome(number)).toBe(`reply ${'x'.repeat(900)}end`)
+  })
+
+  test('and plain ones around it on a session have each their own', async () => {
+    await withSeed((random) => {
+      for (let round = 0; round < 50; round++) {
+        const bench = streaming()
+        const { source, number } = stream(bench)
+        bench.arrive(tagged(Final, 'first'))
+        expect(bench.outcome(number)).toBe('reply first')
+        const expected = new Map<number, string>()
+        const frames: Buffer[] = []
+        for (let count = 0; count < 5; count++) {
+          const call = bench.prepare(`call ${count}`)
+          call.flags = random.chance(0.5) ? CallFlag.Stream : 0
+          bench.connection.submit(call, bench.world.nowMs())
+          const pieces = Array.from({ length: random.below(5) }, () => `${count}`.repeat(random.below(80)))
+          for (const piece of pieces) {
+            frames.push(tagged(random.chance(0.5) ? Part : 0, piece))
+            if (random.chance(0.2)) frames.push(tagged(Push, 'push'))
+          }
+          frames.push(tagged(Final, `end ${count}`))
+          expected.set(call.id, `reply ${pieces.join('')}end ${count}`)
+        }
+        bench.run()
+        for (const piece of random.pieces(Buffer.concat(frames), 300)) {
+          bench.arrive(Buffer.from(piece))
+          if (random.chance(0.5)) source.resume()
+        }
+        // Whoever waits for a reader is read on.
+        for (let count = 0; count < 50; count++) {
+          source.resume()
+          bench.run()
+        }
+        for (const [number, outcome] of expected) expect(bench.outcome(number)).toBe(outcome)
+        expect(source.isPaused).toBe(false)
+      }
+    })
+  })
+})
+
+describe('an error that says that something is out of date', () => {
+  function stale(): StaleBench {
+    const bench = new StaleBench({
+      protocol: (protocol) => {
+        protocol.verdict = (payload) => (payload === 'stale' ? 'stale' : 'call')
+      },
+    })
+    bench.open()
+    return bench
+  }
+
+  test('is never shown, whether it is the last frame, the only one, or one among others', () => {
+    const large = 'x'.repeat(1_000)
+    for (const frames of [
+      [tagged(Final | Failed, 'stale')],
+      [tagged(0, 'begun'), tagged(Final | Failed, 'stale')],
+      [tagged(Failed, 'stale'), tagged(Final, 'rest')],
+      [tagged(0, large), tagged(Failed, 'stale'), tagged(0, large), tagged(Final, 'rest')],
+      [tagged(0, large), tagged(Push, 'p'), tagged(Failed, 'stale'), tagged(Push, 'p'), tagged(Final | Failed, 'rest')],
+    ]) {
+      for (const together of [true, false]) {
+        const bench = stale()
+        const number = bench.call('asked')
+        const after = bench.call('after')
+        bench.run()
+        if (together) bench.arrive(...frames)
+        else for (const frame of frames) bench.arrive(frame)
+        bench.arrive(tagged(Final, 'mine'))
+        expect(bench.taken).toEqual([number])
+        expect(bench.outcome(number)).toBe('')
+        expect(bench.outcome(after)).toBe('reply mine')
+      }
+    }
+  })
+
+  test('is shown to the caller who was sent again because of one before', () => {
+    for (const frames of [[tagged(Final | Failed, 'stale')], [tagged(Failed, 'stale'), tagged(Final, '')]]) {
+      const bench = stale()
+      const call = bench.prepare('asked')
+      call.flags = 0
+      call.renewed = true
+      bench.connection.submit(call, bench.world.nowMs())
+      bench.run()
+      bench.arrive(...frames)
+      expect(bench.taken).toEqual([])
+      expect(bench.outcome(call.id)).toBe('reply stale')
+    }
+  })
+
+  test('of a call that nobody waits for frees its place', () => {
+    for (const frames of [[tagged(Final | Failed, 'stale')], [tagged(Failed, 'stale'), tagged(Final, '')]]) {
+      const bench = stale()
+      const number = bench.call('asked')
+      bench.run()
+      bench.expire(number)
+      bench.arrive(...frames)
+      expect(bench.taken).toEqual([])
+      expect(bench.outcome(number)).toBe('DEADLINE maybe held, released')
+    }
+  })
+})
