@@ -220,7 +220,7 @@ class ClientCaller extends Caller implements PostgresClient {
   protected override redirect(method: string): Caller {
     const tx = this.#current()
     if (tx === undefined) return this
-    if (this.#insideTransaction === 'join') return tx
+    if (this.#insideTransaction === 'join') return tx.innermost
     throw inside(method, `tx.${method}()`)
   }
 

@@ -8,8 +8,8 @@
  * to the young; when the young one is full it becomes the old one, and what was in the old one is forgotten. A hit
  * costs one look-up and moves nothing, where an order by last use would be written anew each time.
  *
- * Limits: at most `2 × GENERATION_MAX` texts of `TEXT_CHARS_MAX` characters: 64 MB at the very worst, and some 2 MB for
- * a thousand ordinary statements.
+ * Limits: at most `2 × GENERATION_MAX` texts of `TEXT_CHARS_MAX` characters, each kept as text and as bytes: 50 MB at
+ * the very worst, and a megabyte or two for a thousand ordinary statements.
  */
 
 import type { PostgresApp } from '../app.ts'
@@ -19,7 +19,7 @@ import { type Analysis, analyzer } from '../sql/analysis.ts'
 /** A large application has some hundreds of statements; ORMs some thousands with every combination of filters. */
 const GENERATION_MAX = 2048
 /** What is longer is data more than a statement: a list of values written out. It costs what it costs, each time. */
-const TEXT_CHARS_MAX = 8192
+const TEXT_CHARS_MAX = 4096
 
 export class StatementCache {
   readonly #app: PostgresApp

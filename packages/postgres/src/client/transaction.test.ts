@@ -258,6 +258,13 @@ describe('inside a transaction', () => {
     expect(link.calls.at(-1)?.name).toBe('QUERY READ')
   })
 
+  it('calls join the savepoint that is open', async () => {
+    const link = new FakeLink([BEGUN, done('SAVEPOINT', 'T'), ROW, done('RELEASE', 'T'), COMMITTED])
+    const client = clientOf(link, { insideTransaction: 'join' })
+    await client.transaction((tx) => tx.savepoint(() => client.query('select 1')))
+    expect(sent(link)).toEqual(['begin', 'savepoint s1', 'QUERY SESSION', 'release s1', 'commit'])
+  })
+
   it('calls join it where the target says so', async () => {
     const link = new FakeLink([BEGUN, ROW, ROW, ROW.slice(5), COMMITTED])
     const client = clientOf(link, { insideTransaction: 'join' })

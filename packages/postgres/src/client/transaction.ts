@@ -100,8 +100,8 @@ interface Shared {
 export class TransactionCaller extends Caller implements PostgresTransaction {
   readonly #shared: Shared
   #ended = false
-  /** A savepoint of this one is open. */
-  #inner = false
+  /** The savepoint of this one that is open. */
+  #inner: TransactionCaller | undefined
 
   constructor(
     link: SessionLink,
@@ -112,6 +112,11 @@ export class TransactionCaller extends Caller implements PostgresTransaction {
   ) {
     super(link, statements, 'session', prepared)
     this.#shared = shared
+  }
+
+  /** Where a statement goes that is made now: into the savepoint that is open, and the one within that. */
+  get innermost(): TransactionCaller {
+    return this.#inner?.innermost ?? this
   }
 
   async begin(text: string): Promise<void> {
@@ -194,10 +199,10 @@ export class TransactionCaller extends Caller implements PostgresTransaction {
     if (typeof work !== 'function') throw new LocalError('ARGUMENT', 'savepoint() takes a function')
     const shared = this.#shared
     const name = `s${++shared.names}`
-    this.#inner = true
+    const inner = new TransactionCaller(shared.link, this.statements, this.prepared, shared.limits, shared)
+    this.#inner = inner
     try {
       await this.#control(`savepoint ${name}`)
-      const inner = new TransactionCaller(shared.link, this.statements, this.prepared, shared.limits, shared)
       let result: Result
       try {
         result = await work(inner)
@@ -210,7 +215,7 @@ export class TransactionCaller extends Caller implements PostgresTransaction {
       await this.#control(`release ${name}`)
       return result
     } finally {
-      this.#inner = false
+      this.#inner = undefined
     }
   }
 
@@ -218,7 +223,7 @@ export class TransactionCaller extends Caller implements PostgresTransaction {
     if (this.#ended) {
       throw new LocalError('TRANSACTION_ENDED', 'the transaction has ended: await everything inside its function')
     }
-    if (this.#inner) {
+    if (this.#inner !== undefined) {
       throw new LocalError('SAVEPOINT_OPEN', 'a savepoint is open: use the transaction that its function was given')
     }
     return this
