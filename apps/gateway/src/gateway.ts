@@ -12,6 +12,7 @@ import type { Route } from './http/router.ts'
 import { GatewayServer } from './http/server.ts'
 import { GATEWAY_LIMITS, type GatewayLimits } from './limits.ts'
 import { aboutRoutes, type MissingBackend, type OpenBackend } from './routes/about.ts'
+import { overviewRoutes } from './routes/overview.ts'
 import { Teardown } from './teardown.ts'
 
 export interface GatewayOptions {
@@ -63,6 +64,7 @@ async function bringUp(options: GatewayOptions, teardown: Teardown): Promise<Gat
   const open = await connectAll(servers, kernel, limits)
   const routes: Route[] = []
   routes.push(...aboutRoutes({ kernel, limits, open, missing, routes: () => routes }))
+  routes.push(...overviewRoutes({ open, missing }))
   routes.push(...open.flatMap(({ connection }) => connection.routes))
   const server = await GatewayServer.listen({ host: options.host, port: options.port, routes, limits })
   teardown.add(() => server.stop())
@@ -108,5 +110,5 @@ async function connectAll(
   return open
 }
 
-/** The servers have just answered a probe; only the handshake is left. */
+/** The servers have just answered a probe; the handshake is left, and what a backend prepares for itself. */
 const READY_DEADLINE_MS = 10_000

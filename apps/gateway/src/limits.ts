@@ -7,6 +7,10 @@
 export interface GatewayLimits {
   /** A request's body. Read whole before it is passed on, so it bounds memory for each request. */
   readonly bodyBytesMax: number
+  /** A body that is passed on as it comes: no memory here, but the upstream keeps it until the end of the request. */
+  readonly importBytesMax: number
+  /** One line of such a body, which is read whole. */
+  readonly lineBytesMax: number
   /** A key, channel or list name after decoding. Redis allows 512 MB; whoever needs more than this has a bug. */
   readonly keyBytesMax: number
   /** A request's line and headers. Node's own default. */
@@ -20,7 +24,9 @@ export interface GatewayLimits {
   readonly connectionsMax: number
   /** Of a call to an upstream that does not wait for something to happen. */
   readonly callDeadlineMs: number
-  /** Event streams that are open at a time; each holds a client's connection for as long as it likes. */
+  /** Of one upstream's part in an answer made of several: the others do not wait for a slow one longer than this. */
+  readonly partDeadlineMs: number
+  /** Event streams of a backend that are open at a time; each holds a client's connection for as long as it likes. */
   readonly eventStreamsMax: number
   /** Events that wait for a client that does not read; what comes beyond is dropped, and the client is told so. */
   readonly eventsQueuedMax: number
@@ -32,6 +38,21 @@ export interface GatewayLimits {
   readonly listWaitMsMax: number
   /** Keys that one listing may return. */
   readonly listedKeysMax: number
+  /** Accounts on one page of a listing. */
+  readonly listedAccountsMax: number
+  /** Connections to Postgres: those below that last, and eight for what is brief. A server's default bears 100. */
+  readonly postgresConnectionsMax: number
+  /** Bodies that stream from or to Postgres at a time; each holds a connection, and for imports a transaction. */
+  readonly postgresStreamsMax: number
+  /** Queries that are slow on purpose, at a time, and how long one may be. Each holds a connection. */
+  readonly slowQueriesMax: number
+  readonly slowMsMax: number
+  /** A client that takes nothing of its stream for this long loses it: it holds a connection to an upstream. */
+  readonly readerTimeoutMs: number
+  /** A transaction in which nothing happens for this long is ended by Postgres, and its locks with it. */
+  readonly idleTransactionTimeoutMs: number
+  /** How often a transfer is tried again after a conflict with another one; each try takes a millisecond or so. */
+  readonly transferRetriesMax: number
   /** What `Retry-After` says when an upstream is down: the kernel tries again at least this often. */
   readonly retryAfterSeconds: number
   /** What is being answered when the gateway stops gets this long to finish. */
@@ -40,6 +61,8 @@ export interface GatewayLimits {
 
 export const GATEWAY_LIMITS: GatewayLimits = {
   bodyBytesMax: 16 << 20,
+  importBytesMax: 256 << 20,
+  lineBytesMax: 64 << 10,
   keyBytesMax: 1_024,
   headerBytesMax: 16 << 10,
   headersTimeoutMs: 10_000,
@@ -47,12 +70,21 @@ export const GATEWAY_LIMITS: GatewayLimits = {
   keepAliveTimeoutMs: 10_000,
   connectionsMax: 900,
   callDeadlineMs: 5_000,
+  partDeadlineMs: 1_000,
   eventStreamsMax: 100,
   eventsQueuedMax: 1_000,
   heartbeatIntervalMs: 15_000,
   listWaitersMax: 48,
   listWaitMsMax: 60_000,
   listedKeysMax: 1_000,
+  listedAccountsMax: 1_000,
+  postgresConnectionsMax: 20,
+  postgresStreamsMax: 8,
+  slowQueriesMax: 4,
+  slowMsMax: 10_000,
+  readerTimeoutMs: 30_000,
+  idleTransactionTimeoutMs: 60_000,
+  transferRetriesMax: 5,
   retryAfterSeconds: 5,
   drainTimeoutMs: 5_000,
 }

@@ -5,7 +5,7 @@
  * Rules: a backend knows nothing of the others and nothing of HTTP's machinery; its handlers take a request and return
  * an answer. To add one, write a file beside `redis.ts` and a row in `table.ts`.
  */
-import type { Kernel, KernelOptions, UpstreamState } from '@iokernel/core'
+import type { CallOptions, Kernel, KernelOptions, UpstreamState } from '@iokernel/core'
 import type { Caller } from '../check/caller.ts'
 import type { Route } from '../http/router.ts'
 import type { GatewayLimits } from '../limits.ts'
@@ -23,7 +23,7 @@ export interface Backend {
 export interface BackendServer {
   readonly url: string
   readonly version: string
-  /** Where it is from: `environment`, `machine`, `debian`, `container`. */
+  /** Where it is from: `environment`, `machine`, `debian`, `container`, `npm`. */
   readonly source: string
   stop(): Promise<void>
 }
@@ -31,5 +31,8 @@ export interface BackendServer {
 export interface BackendConnection {
   readonly state: UpstreamState
   readonly routes: readonly Route[]
+  /** What it knows of a key, for the answer that asks every backend. Its calls are made with `options`. */
+  part?(key: Buffer, options: CallOptions): Promise<unknown>
+  /** Resolves when its routes can be called; what they need is there then. */
   ready(options: { readonly deadlineMs: number }): Promise<void>
 }

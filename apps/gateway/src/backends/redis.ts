@@ -17,6 +17,7 @@ import { hashRoutes } from './redis/hashes.ts'
 import { keyListingRoutes } from './redis/key-listing.ts'
 import { keyRoutes } from './redis/keys.ts'
 import { listRoutes } from './redis/lists.ts'
+import { redisPart } from './redis/part.ts'
 import { redisStatusOf } from './redis/statuses.ts'
 
 export const redisBackend: Backend = {
@@ -46,6 +47,7 @@ function connect(kernel: Kernel, url: string, limits: GatewayLimits): BackendCon
       return client.state
     },
     routes: routes.map((route) => ({ ...route, statusOf: redisStatusOf })),
+    part: (key, options) => redisPart(client, key, options),
     ready: (options) => client.ready(options),
   }
 }

@@ -30,21 +30,29 @@ export class Caller {
     return this.#splits
   }
 
-  /** Throws unless the answer's status is `status`. */
-  async send(method: string, path: string, status: number, init: CallInit = {}): Promise<Reply> {
+  /** Throws unless the answer's status is `status`, or one of them. */
+  async send(method: string, path: string, status: number | readonly number[], init: CallInit = {}): Promise<Reply> {
     const beganAtMs = performance.now()
     const response = await this.#fetch(method, path, init)
     const body = Buffer.from(await response.arrayBuffer())
     const elapsedMs = performance.now() - beganAtMs
-    if (response.status !== status) {
+    if (![status].flat().includes(response.status)) {
       throw new Error(`${method} ${path} was answered ${response.status} and not ${status}: ${start(body)}`)
     }
-    return { status, contentType: response.headers.get('content-type') ?? '', body, elapsedMs }
+    return { status: response.status, contentType: response.headers.get('content-type') ?? '', body, elapsedMs }
   }
 
   async json(method: string, path: string, init: CallInit = {}): Promise<Readonly<Record<string, unknown>>> {
     const { body } = await this.send(method, path, 200, init)
     return JSON.parse(body.toString()) as Readonly<Record<string, unknown>>
+  }
+
+  /** The body as it arrives, at the pace of the loop. Leaving the loop leaves the gateway. */
+  async *pieces(path: string): AsyncGenerator<Uint8Array, void, undefined> {
+    const response = await this.#fetch('GET', path, {})
+    if (response.status !== 200 || response.body === null)
+      throw new Error(`GET ${path} was answered ${response.status}`)
+    yield* response.body
   }
 
   /** Resolves when the stream is subscribed. */

@@ -1,5 +1,6 @@
 /**
- * `npm start -- --check`: a real gateway on a free port, real requests over HTTP to every backend, one line for each.
+ * `npm start -- --check`: a real gateway on a free port, real requests over HTTP to every backend, one line for each,
+ * and one for the request that asks them all.
  *
  * Rules: it passes when every backend that could be had answers rightly and at least one could. A missing one is said,
  * with the way to get it, and fails the check where `mustHaveAll` is set. Everything is stopped again in any case.
@@ -8,6 +9,7 @@ import type { Backend } from '../backends/backend.ts'
 import { NoBackendError, startGateway } from '../gateway.ts'
 import type { MissingBackend } from '../routes/about.ts'
 import { Caller, type TimeParts } from './caller.ts'
+import { checkOverview } from './overview.ts'
 
 export interface CheckOptions {
   readonly backends: readonly Backend[]
@@ -27,6 +29,8 @@ export async function runCheck(options: CheckOptions): Promise<CheckReport> {
     if (result !== undefined) return line(name, result.passed ? 'ok' : 'FAILED', result.text)
     return line(name, 'skipped', missing.find((one) => one.name === name)?.reason ?? 'it was not tried')
   })
+  const overview = results.get(OVERVIEW)
+  if (overview !== undefined) lines.push(line(OVERVIEW, overview.passed ? 'ok' : 'FAILED', overview.text))
   const allAnswered = results.size > 0 && [...results.values()].every(({ passed }) => passed)
   return { lines, passed: allAnswered && (missing.length === 0 || !options.mustHaveAll) }
 }
@@ -45,8 +49,9 @@ async function checkAll(
     const { missing } = gateway
     for (const backend of options.backends) {
       if (missing.some(({ name }) => name === backend.name)) continue
-      results.set(backend.name, await checkOne(backend, new Caller(gateway.url)))
+      results.set(backend.name, await checkOne(new Caller(gateway.url), backend.check))
     }
+    results.set(OVERVIEW, await checkOne(new Caller(gateway.url), (caller) => checkOverview(caller, gateway)))
     return { results, missing }
   } catch (error) {
     if (error instanceof NoBackendError) return { results, missing: error.missing }
@@ -54,9 +59,9 @@ async function checkAll(
   }
 }
 
-async function checkOne(backend: Backend, caller: Caller): Promise<Result> {
+async function checkOne(caller: Caller, check: Backend['check']): Promise<Result> {
   try {
-    const whatCameBack = await backend.check(caller)
+    const whatCameBack = await check(caller)
     return { passed: true, text: `${whatCameBack}; ${median(caller.splits)}` }
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error)
@@ -78,3 +83,6 @@ function median(splits: readonly TimeParts[]): string {
   const inside = `waiting for the application ${waiting}, application ${application}`
   return `median of ${splits.length} answers, in ms: queued ${queued}, upstream ${upstream}, ${inside}`
 }
+
+/** No backend has this name. */
+const OVERVIEW = 'overview'

@@ -29,24 +29,33 @@ export class RequestError extends Error {
 /** What a backend knows about its own errors: the status, or undefined for the general rule. */
 export type StatusOf = (error: IoKernelError) => number | undefined
 
-export function failureAnswer(error: unknown, statusOf: StatusOf, retryAfterSeconds: number): Answer {
-  if (error instanceof RequestError) {
-    return json(failure(error.code, error.message, 'no'), error.status, {
-      ...(error.status === 503 ? { 'retry-after': String(retryAfterSeconds) } : {}),
-      ...error.headers,
-    })
-  }
-  if (!(error instanceof IoKernelError)) {
-    console.error('the gateway failed:', error)
-    return json(failure('INTERNAL', "the gateway failed; its operator's log says why", 'maybe'), 500)
-  }
-  const status = statusOf(error) ?? generalStatusOf(error)
-  const headers: Record<string, string> = status === 503 ? { 'retry-after': String(retryAfterSeconds) } : {}
-  return json(failure(error.code, error.message, error.sent), status, headers)
+/** What a client is told of a failure. `sent: 'no'`: no upstream has seen the request. */
+export interface Failure {
+  readonly code: string
+  readonly message: string
+  readonly sent: Sent
 }
 
-function failure(code: string, message: string, sent: Sent): { code: string; message: string; sent: Sent } {
-  return { code, message, sent }
+export function failureAnswer(error: unknown, statusOf: StatusOf, retryAfterSeconds: number): Answer {
+  const status = statusFor(error, statusOf)
+  return json(failureOf(error), status, {
+    ...(status === 503 ? { 'retry-after': String(retryAfterSeconds) } : {}),
+    ...(error instanceof RequestError ? error.headers : {}),
+  })
+}
+
+/** Whatever nobody foresaw goes to the log, and not to the client. */
+export function failureOf(error: unknown): Failure {
+  if (error instanceof RequestError) return { code: error.code, message: error.message, sent: 'no' }
+  if (error instanceof IoKernelError) return { code: error.code, message: error.message, sent: error.sent }
+  console.error('the gateway failed:', error)
+  return { code: 'INTERNAL', message: "the gateway failed; its operator's log says why", sent: 'maybe' }
+}
+
+function statusFor(error: unknown, statusOf: StatusOf): number {
+  if (error instanceof RequestError) return error.status
+  if (error instanceof IoKernelError) return statusOf(error) ?? generalStatusOf(error)
+  return 500
 }
 
 function generalStatusOf(error: IoKernelError): number {

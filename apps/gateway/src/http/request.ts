@@ -7,7 +7,7 @@
 import type { IncomingMessage } from 'node:http'
 import type { CallOptions } from '@iokernel/core'
 import type { GatewayLimits } from '../limits.ts'
-import { readBody } from './body.ts'
+import { BodyPieces, readBody } from './body.ts'
 import { RequestError } from './failures.ts'
 import type { TimeSplit } from './time-split.ts'
 
@@ -27,6 +27,7 @@ export class GatewayRequest {
   readonly limits: GatewayLimits
   readonly signal: AbortSignal
   readonly stopping: AbortSignal
+  readonly times: TimeSplit
   readonly #parts: RequestParts
 
   constructor(parts: RequestParts) {
@@ -34,11 +35,12 @@ export class GatewayRequest {
     this.limits = parts.limits
     this.signal = parts.signal
     this.stopping = parts.stopping
+    this.times = parts.times
   }
 
   /** Options for a call made for this request. */
-  call(options: Pick<CallOptions, 'deadlineMs' | 'signal'> = {}): CallOptions {
-    return { signal: this.signal, deadlineMs: this.limits.callDeadlineMs, onTiming: this.#parts.times.add, ...options }
+  call(options: Pick<CallOptions, 'deadlineMs' | 'signal' | 'onTiming'> = {}): CallOptions {
+    return { signal: this.signal, deadlineMs: this.limits.callDeadlineMs, onTiming: this.times.add, ...options }
   }
 
   /** A parameter of the path: a key, a channel. */
@@ -86,6 +88,11 @@ export class GatewayRequest {
 
   body(): Promise<Buffer> {
     return readBody(this.#parts.incoming, this.limits.bodyBytesMax)
+  }
+
+  /** The body as it comes. Ask before anything is awaited, and `drop` what is not read. */
+  bodyPieces(bytesMax: number): BodyPieces {
+    return new BodyPieces(this.#parts.incoming, bytesMax)
   }
 
   /** The body as a JSON object. */

@@ -10,7 +10,14 @@ const row = (method: Route['method'], path: string): Route => ({
   example: '',
   handle: noContent,
 })
-const router = new Router([row('GET', '/kv/:key'), row('PUT', '/kv/:key'), row('GET', '/lists/:key/next')])
+const router = new Router([
+  row('GET', '/kv/:key'),
+  row('PUT', '/kv/:key'),
+  row('GET', '/lists/:key/next'),
+  row('GET', '/accounts/:id'),
+  row('GET', '/accounts/export'),
+  row('POST', '/accounts/import'),
+])
 
 describe('find', () => {
   test.each([
@@ -22,6 +29,11 @@ describe('find', () => {
     const found = router.find(method, path)
     expect(found.route).toMatchObject({ method, path: route })
     expect(found.parameters.get('key')?.toString()).toBe(key)
+  })
+
+  test('what is written out wins over a parameter, wherever it stands in the table', () => {
+    expect(router.find('GET', '/accounts/export').route.path).toBe('/accounts/export')
+    expect(() => router.find('GET', '/accounts/import')).toThrow(expect.objectContaining({ status: 405 }))
   })
 
   test.each([

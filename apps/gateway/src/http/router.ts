@@ -2,7 +2,8 @@
  * From a method and a path to a row of the table of routes.
  *
  * Rules: a path is split before it is decoded, so `%2F` is part of a key and `/` never is. Parameters are bytes,
- * because keys are: `%FF` is a key of one byte, and no text.
+ * because keys are: `%FF` is a key of one byte, and no text. What a route writes out wins over what another takes for
+ * a parameter: `/accounts/export` is no account.
  */
 import type { Answer } from './answer.ts'
 import { RequestError, type StatusOf } from './failures.ts'
@@ -36,7 +37,9 @@ export class Router {
   /** Throws `RequestError`: 404, 405 with Allow, 400 for a path that is not percent-encoded. */
   find(method: string, pathname: string): Found {
     const given = pathname.split('/')
-    const matching = this.#rows.filter(({ segments }) => matches(segments, given))
+    const all = this.#rows.filter(({ segments }) => matches(segments, given))
+    const fewest = Math.min(...all.map(({ segments }) => parameterCount(segments)))
+    const matching = all.filter(({ segments }) => parameterCount(segments) === fewest)
     const row = matching.find(({ route }) => route.method === method)
     if (row !== undefined) return { route: row.route, parameters: parametersOf(row.segments, given) }
     if (matching.length === 0) throw new RequestError(404, 'NO_ROUTE', `nothing is at ${pathname}: GET / lists what is`)
@@ -56,6 +59,10 @@ export function percentDecode(segment: string): Buffer {
 function matches(segments: readonly string[], given: readonly string[]): boolean {
   if (segments.length !== given.length) return false
   return segments.every((segment, index) => (segment.startsWith(':') ? given[index] !== '' : segment === given[index]))
+}
+
+function parameterCount(segments: readonly string[]): number {
+  return segments.filter((segment) => segment.startsWith(':')).length
 }
 
 function parametersOf(segments: readonly string[], given: readonly string[]): ReadonlyMap<string, Buffer> {

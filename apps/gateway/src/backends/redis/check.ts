@@ -7,6 +7,7 @@
 import { randomBytes, randomUUID } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Caller } from '../../check/caller.ts'
+import { expectEqual } from '../../check/expect-equal.ts'
 
 export async function checkRedis(caller: Caller): Promise<string> {
   const name = `gateway-check-${randomUUID()}`
@@ -86,10 +87,6 @@ async function waits(caller: Caller, list: string, key: string): Promise<string>
   const { body, elapsedMs } = await waiting
   expectEqual(body.toString(), 'element', 'the element')
   return `a pop waited ${elapsedMs.toFixed(0)} ms beside GETs of at most ${slowestMs.toFixed(1)} ms`
-}
-
-function expectEqual(found: unknown, wanted: unknown, what: string): void {
-  if (found !== wanted) throw new Error(`${what} is ${JSON.stringify(found)} and not ${JSON.stringify(wanted)}`)
 }
 
 /** More than one segment of TCP and one read of the kernel. */
