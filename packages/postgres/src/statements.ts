@@ -169,7 +169,7 @@ export class Statements {
     if (payload.length + MESSAGE_OVERHEAD_BYTES > MESSAGE_BYTES_MAX) throw tooLarge()
     const hash = u32(payload, PREPARED.hash)
     const known = this.#byHash.get(hash)
-    if (known?.bytes.compare(payload, PREPARED.statement, valuesAt) === 0) {
+    if (known !== undefined && isSame(known.bytes, payload, PREPARED.statement, valuesAt)) {
       this.#writeClosing(out)
       if (known.isSuspect) writeParse(out, '', payload, valuesAt)
       writeBind(out, known.isSuspect ? '' : known.name, payload, valuesAt)
@@ -241,6 +241,9 @@ const RING_FIRST = 32
 /** Type, length, two names and their ends: more than any message of ours adds. */
 const MESSAGE_OVERHEAD_BYTES = 64
 
+/** Below this, a loop over the bytes beats the call into native code. */
+const LOOP_BYTES_MAX = 128
+
 /** Describe the unnamed portal, Execute all of it, Sync. */
 const DESCRIBE_EXECUTE_SYNC = Buffer.from('D\0\0\0\x06P\0E\0\0\0\x09\0\0\0\0\0S\0\0\0\x04', 'latin1')
 const BIND = 66
@@ -262,13 +265,36 @@ function writeParse(out: ByteWriter, name: string, payload: Uint8Array, valuesAt
   out.copyRange(payload, PREPARED.statement, valuesAt)
 }
 
+/** The path of every call: room is made once, and bytes are set without asking again. */
 function writeBind(out: ByteWriter, name: string, payload: Uint8Array, valuesAt: number): void {
-  out.u8(BIND)
-  out.u32be(4 + 1 + name.length + 1 + payload.length - valuesAt)
-  out.u8(0)
-  writeName(out, name)
-  out.copyRange(payload, valuesAt, payload.length)
-  out.copy(DESCRIBE_EXECUTE_SYNC)
+  const valuesEnd = payload.length
+  const length = 4 + 1 + name.length + 1 + valuesEnd - valuesAt
+  out.ensure(1 + length + DESCRIBE_EXECUTE_SYNC.length)
+  const bytes = out.bytes
+  let at = out.position
+  bytes[at++] = BIND
+  bytes[at++] = length >>> 24
+  bytes[at++] = length >>> 16
+  bytes[at++] = length >>> 8
+  bytes[at++] = length
+  bytes[at++] = 0
+  for (let index = 0; index < name.length; index++) bytes[at++] = name.charCodeAt(index)
+  bytes[at++] = 0
+  if (valuesEnd - valuesAt > LOOP_BYTES_MAX) {
+    bytes.set(payload.subarray(valuesAt, valuesEnd), at)
+    at += valuesEnd - valuesAt
+  } else for (let index = valuesAt; index < valuesEnd; index++) bytes[at++] = payload[index] as number
+  for (let index = 0; index < DESCRIBE_EXECUTE_SYNC.length; index++)
+    bytes[at++] = DESCRIBE_EXECUTE_SYNC[index] as number
+  out.position = at
+}
+
+function isSame(statement: Buffer, payload: Uint8Array, from: number, to: number): boolean {
+  const length = to - from
+  if (statement.length !== length) return false
+  if (length > LOOP_BYTES_MAX) return statement.compare(payload, from, to) === 0
+  for (let index = 0; index < length; index++) if (statement[index] !== payload[from + index]) return false
+  return true
 }
 
 function writeName(out: ByteWriter, name: string): void {
@@ -296,6 +322,8 @@ function tooLarge(): LocalError {
 }
 
 function u32(bytes: Uint8Array, at: number): number {
-  const [a, b, c, d] = [bytes[at] as number, bytes[at + 1] as number, bytes[at + 2] as number, bytes[at + 3] as number]
-  return a * 0x100_0000 + ((b << 16) | (c << 8) | d)
+  return (
+    (bytes[at] as number) * 0x100_0000 +
+    (((bytes[at + 1] as number) << 16) | ((bytes[at + 2] as number) << 8) | (bytes[at + 3] as number))
+  )
 }
