@@ -1,7 +1,8 @@
 /**
  * Looks on an idle lane for state that a call has left behind, and names it.
  *
- * Theory of operation: one query of catalogue functions; on version 15 about a millisecond, most of it for the settings.
+ * Theory of operation: one query of catalogue functions; on version 15 about a millisecond, most of it for the
+ * settings.
  *
  *   settings             pg_settings with the source `session`: what SET left. What the startup message said has the
  *                        source `client`, what ALTER ROLE and the like say have others.
@@ -32,8 +33,8 @@ export function* audit(): Script<string | undefined> {
 }
 
 /**
- * One column each, in order: what is said of a value that is not null. Every name is qualified: a temporary table may be
- * called pg_settings.
+ * One column each, in order: what is said of a value that is not null. Every name is qualified: a temporary table may
+ * be called pg_settings.
  */
 const LOOKS: readonly (readonly [what: string, sql: string])[] = [
   [

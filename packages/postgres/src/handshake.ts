@@ -13,8 +13,8 @@
  * A connection of purpose `cancel` says one thing after TLS, CancelRequest, and waits for the server to close.
  *
  * Rules: every message is in its place or ends the connection. What cannot pass by itself is a `RefusedError`, what can
- * a `RemoteError` (handshake/refusal.ts), and a server of another role a `RoleError`. No message holds the name of a user
- * or anything of a password.
+ * a `RemoteError` (handshake/refusal.ts), and a server of another role a `RoleError`. No message holds the name of a
+ * user or anything of a password.
  *
  * Limits: `prefer-standby` takes the server it finds; it does not look for another one first.
  */

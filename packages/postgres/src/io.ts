@@ -141,7 +141,8 @@ class PostgresConnection implements Connection {
     if (this.#framer.errorInParts) return 'call'
     if (this.#statements.isStale) return 'stale'
     const verdict = classify(bytes, start, end)
-    // A session may have asked for a transaction that takes no writes, and so may a server that is known to be a replica.
+    // A session may have asked for a transaction that takes no writes, and so may a server that is known to be a
+    // replica.
     const isNews = this.#wasWritable && this.#place.purpose !== 'session'
     return verdict === 'role-lost' && !isNews ? 'call' : verdict
   }

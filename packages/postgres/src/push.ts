@@ -7,8 +7,8 @@
  * 3. To the kernel, one frame answers one subscribe: its ReadyForQuery, or its ErrorResponse. What answers an UNLISTEN
  *    is a push (`ended`).
  *
- * Theory of operation: each is a Query of its own, so that one that is refused (on a replica, 25006) takes no other with
- * it. Its answer is `C Z` or `E Z`: C says nothing that Z does not, and Z says nothing after E.
+ * Theory of operation: each is a Query of its own, so that one that is refused (on a replica, 25006) takes no other
+ * with it. Its answer is `C Z` or `E Z`: C says nothing that Z does not, and Z says nothing after E.
  *
  * Limits: PostgreSQL cuts an identifier after 63 bytes, and would then notify under another name: a longer name is not
  * asked for, but answered by the error that an empty one gets. A connection holds what the kernel asks for; the kernel

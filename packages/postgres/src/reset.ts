@@ -11,16 +11,16 @@
  *   CLOSE ALL, UNLISTEN *            cursors WITH HOLD, channels
  *   pg_advisory_unlock_all()
  *   DISCARD TEMP, DISCARD SEQUENCES  temporary tables and functions; currval() and lastval()
- *   DEALLOCATE ALL                   only where a statement was prepared or deallocated by name in SQL. It takes our own
- *                                    with it, so they are parsed again; elsewhere they stay, which is the reason not to
- *                                    use DISCARD ALL
+ *   DEALLOCATE ALL                   only where a statement was prepared or deallocated by name in SQL. It takes our
+ *                                    own with it, so they are parsed again; elsewhere they stay, which is the reason
+ *                                    not to use DISCARD ALL
  *   SELECT from pg_prepared_statements   says whether a function has prepared some where no command tag showed it
  *
  * Settings of the application's own (`set_config('app.tenant', ...)`) are set back to the empty string: once they were
  * named, a connection cannot forget that they exist.
  *
- * Limits: what a procedural language keeps in a variable of its own (PL/Perl's %_SHARED, PL/Python's GD), libraries that
- * were loaded (LOAD), and the seed of random() stay.
+ * Limits: what a procedural language keeps in a variable of its own (PL/Perl's %_SHARED, PL/Python's GD), libraries
+ * that were loaded (LOAD), and the seed of random() stay.
  */
 import { RemoteError, type Script } from '@iokernel/core/plugin'
 import { ask, queryMessage } from './ask.ts'

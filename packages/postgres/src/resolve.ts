@@ -2,10 +2,12 @@
  * From what an application wrote to what the kernel needs: where, as whom, how.
  *
  * Rules:
- * 1. A target is a URL or an object, whose other fields win over its `url`. What neither says comes from the environment
- *    (PGHOST and its kin), then from defaults: `localhost:5432`, the name of the account, a database of the user's name.
+ * 1. A target is a URL or an object, whose other fields win over its `url`. What neither says comes from the
+ *    environment (PGHOST and its kin), then from defaults: `localhost:5432`, the name of the account, a database of the
+ *    user's name.
  * 2. What is not understood is a `LocalError` `TARGET`. No message holds a password.
- * 3. Two targets share an upstream when everything that may make them differ is equal; secrets enter that key as a digest.
+ * 3. Two targets share an upstream when everything that may make them differ is equal; secrets enter that key as a
+ *    digest.
  *
  * Theory of operation: every source is brought into libpq's words (`Settings`), laid over each other, and judged once.
  * Where no password is given and there is a password file, it is read anew before each handshake.
@@ -28,7 +30,7 @@ import { bad, type ParsedUrl, parseUrl, type Settings } from './target.ts'
 /** Who to be: a password, or a user and a password. */
 export type PostgresCredentials = string | { readonly user?: string; readonly password: string }
 
-/** Everything is optional; what is not named comes from `url`, then from the environment (PG...), then from defaults. */
+/** All is optional. What is not named comes from `url`, then from the environment (PG...), then from defaults. */
 export interface PostgresTarget {
   /** The rest of this object adds to it. */
   readonly url?: string

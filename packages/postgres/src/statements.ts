@@ -16,17 +16,17 @@
  * the oldest: `parsed` (1), `bound` (2), `failed` (E), `answered` (Z).
  *
  *   a Parse failed                 those that were bound to the name get 26000.
- *   26000, before BindComplete     the server does not have it (any more): its Parse failed, somebody said DEALLOCATE, a
- *                                  pooler has another server. The request is sent again (`stale`).
+ *   26000, before BindComplete     the server does not have it (any more): its Parse failed, somebody said DEALLOCATE,
+ *                                  a pooler has another server. The request is sent again (`stale`).
  *   0A000 of RevalidateCachedQuery, before BindComplete
  *                                  a table behind it has changed. Sent again; the name is closed with the next request.
  *
  * In each case the statement is suspect: requests for it go unnamed, each with a Parse and an error of its own, until
- * one is parsed. So what is sent again does not fail for the same reason. After BindComplete the
- * statement has begun, and nothing is called stale: it may have committed something.
+ * one is parsed. So what is sent again does not fail for the same reason. After BindComplete the statement has begun,
+ * and nothing is called stale: it may have committed something.
  *
- * Limits: `statementsMax` statements; who was not used for longest goes, but nobody who is waited for. Statements longer than `STATEMENTS.bytesMax` go
- * unnamed every time, and all do where `prepare` is false.
+ * Limits: `statementsMax` statements; who was not used for longest goes, but nobody who is waited for. Statements
+ * longer than `STATEMENTS.bytesMax` go unnamed every time, and all do where `prepare` is false.
  */
 import type { ByteWriter } from '@iokernel/core/plugin'
 import { LocalError } from '@iokernel/core/plugin'

@@ -2,8 +2,8 @@
  * What a request is between the two halves: the bytes that cross the channel, and the hint beside them.
  *
  * Rules: `encode` writes it on the application's thread; `submit` reads it on the I/O thread and writes what goes to
- * the server. A request says nothing of the connection it will go over: the statement's name there, and whether it has been
- * parsed there, is for `submit` to know.
+ * the server. A request says nothing of the connection it will go over: the statement's name there, and whether it has
+ * been parsed there, is for `submit` to know.
  *
  *   Prepared     0        4                8                          8 + n
  *                | hash   | n              | statement (n bytes)      | values …                          |

@@ -3,8 +3,8 @@
  *
  * Rules:
  * 1. A server may ask once. What it asks for must be allowed by `require_auth`, as with libpq.
- * 2. A password in clear text goes over TLS or a unix socket alone, unless `require_auth` names `password`: who pretends
- *    to be the server must not get it for the asking.
+ * 2. A password in clear text goes over TLS or a unix socket alone, unless `require_auth` names `password`: who
+ *    pretends to be the server must not get it for the asking.
  * 3. `channel_binding=require` is kept by SCRAM-SHA-256-PLUS and by nothing else; a server that asks for nothing has
  *    not kept it (CVE-2025-49146 of pgjdbc).
  */

@@ -3,8 +3,8 @@
  *
  * Rules:
  * 1. A refusal that needs a person (password, user, database, permission, a parameter that does not exist) is a
- *    `RefusedError`; one that passes by itself (starting up, shutting down, too many connections) a `RemoteError`, after
- *    which the kernel tries again.
+ *    `RefusedError`; one that passes by itself (starting up, shutting down, too many connections) a `RemoteError`,
+ *    after which the kernel tries again.
  * 2. The server's words hold the names of users and databases, and before authentication they are anybody's words: the
  *    message is ours, and `code` is the SQLSTATE.
  */

@@ -7,9 +7,10 @@
  *   server  v=<signature>                            proves that it knows the password too
  *
  * Rules:
- * 1. Both sides prove. A server that lets us in without its signature, or with a wrong one, is not the one that we know.
- * 2. The header says what this side can do: `p=tls-server-end-point` when it binds, `y` when it could and the server does
- *    not offer it (so that who took the offer away is found out), `n` when it cannot.
+ * 1. Both sides prove. A server that lets us in without its signature, or with a wrong one, is not the one that we
+ *    know.
+ * 2. The header says what this side can do: `p=tls-server-end-point` when it binds, `y` when it could and the server
+ *    does not offer it (so that who took the offer away is found out), `n` when it cannot.
  * 3. The server's nonce begins with ours and is longer. Rounds are bounded (limits.ts), because they are ours to pay.
  * 4. A password that SASLprep does not allow is used as it is, as the server does.
  *

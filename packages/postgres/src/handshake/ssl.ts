@@ -8,8 +8,9 @@
  * Rules: GSS encryption is never asked for. A unix socket is never encrypted, whatever `sslmode` says, as with libpq.
  * With `sslnegotiation=direct` the kernel has encrypted the connection before this begins.
  *
- * Limits: `allow` would be the clear first, and TLS on a second connection where the server insists; it does as `prefer`
- * does. A failure of TLS itself ends the connection: it is not tried again in the clear, not even for `prefer`.
+ * Limits: `allow` would be the clear first, and TLS on a second connection where the server insists; it does as
+ * `prefer` does. A failure of TLS itself ends the connection: it is not tried again in the clear, not even for
+ * `prefer`.
  */
 import type { Place, Script } from '@iokernel/core/plugin'
 import { RefusedError, RemoteProtocolError, read, send, upgradeTls } from '@iokernel/core/plugin'
