@@ -31,8 +31,11 @@ import type { Call } from './call.ts'
 import { isFree, type LaneLoad, type Scheduler, type Waiting } from './scheduler.ts'
 import type { ServiceTimes } from './service-times.ts'
 
-/** Quick reads that came within this time keep a lane from being taken by others. */
-const SHARING_LATELY_MS = 1_000
+/**
+ * Quick reads that came within this time keep a lane from being taken by others. Whoever asks less often than that
+ * cannot tell a lane that was kept from one that had to be opened.
+ */
+const SHARING_LATELY_MS = 100
 /** A window covers what a server works off during a round trip: at 20 µs a read that is 50 for each millisecond. */
 const READS_PER_MS = 50
 /** Whatever the round trip: as deep as a lane of one protocol message each still answers within a few milliseconds. */

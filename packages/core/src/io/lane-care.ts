@@ -93,14 +93,14 @@ export class LaneCare {
 
   /** Something was answered on this lane. True when it may take calls. */
   settled(lane: LiveConnection): boolean {
-    if (lane.phase !== 'ready' || !lane.isIdle) return true
     const age = this.#ages.get(lane)
-    if (age === undefined) return true
+    if (age === undefined || lane.phase !== 'ready') return true
     // Resets and audits are answered too; they are not what a lane is for.
     if (lane.lastAnsweredMs > age.idleSinceMs) {
       age.used = true
       age.idleSinceMs = lane.lastAnsweredMs
     }
+    if (!lane.isIdle) return true
     if (lane.tainted) {
       this.#reset(lane)
       return false

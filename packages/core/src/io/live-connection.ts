@@ -125,7 +125,6 @@ export class LiveConnection implements MatcherHost {
     })
   }
 
-  /** May one more call be written? */
   get hasRoom(): boolean {
     const { pipelineMax, unsentBytesMax } = this.#settings.limits
     return (
@@ -142,7 +141,7 @@ export class LiveConnection implements MatcherHost {
     return this.#matcher.unanswered
   }
 
-  /** First call in `unanswered` that was not handed to the socket. */
+  /** First in `unanswered` that was not handed to the socket. */
   get unflushed(): Call | undefined {
     return this.#matcher.unflushed
   }
@@ -236,6 +235,8 @@ export class LiveConnection implements MatcherHost {
   /** Runs a script while no call is unanswered; `done` is told how it ended. A failure closes the connection. */
   run<Result>(script: Script<Result>, timeoutMs: number, done: (result: Result) => void): void {
     assert(this.isIdle, 'a script has its connection to itself')
+    // What silent calls have gathered in this turn comes before what the script says.
+    this.flush()
     const limits = this.#settings.limits
     this.phase = 'scripting'
     const timer = this.#services.environment.after(timeoutMs, () =>
@@ -285,7 +286,7 @@ export class LiveConnection implements MatcherHost {
     this.#outgoing.drop()
     this.#transport.destroy()
     this.#silent.fail(describeError(this.#closeReason, { sent: 'maybe' }), this.#services.environment.nowMs())
-    // The owner is told at once; the transport's own `onClosed` comes later and finds the phase closed.
+    // The transport's own `onClosed` comes later and finds the phase closed.
     this.#owner.onClosed(this, this.#closeReason)
   }
 

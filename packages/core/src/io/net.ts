@@ -69,8 +69,8 @@ class SocketTransport implements Transport {
     return (this.#tls?.stream ?? this.#socket).writableLength
   }
 
-  write(bytes: Uint8Array, taken: () => void): void {
-    ;(this.#tls?.stream ?? this.#socket).write(bytes, taken)
+  write(bytes: Uint8Array, taken: (left: boolean) => void): void {
+    ;(this.#tls?.stream ?? this.#socket).write(bytes, (error) => taken(error === null || error === undefined))
   }
 
   pause(): void {

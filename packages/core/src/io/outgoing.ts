@@ -55,7 +55,7 @@ export class Outgoing {
   }
 
   /** `taken` is called when the operating system has what was gathered. */
-  flush(transport: Transport, taken: () => void): void {
+  flush(transport: Transport, taken: (left: boolean) => void): void {
     const writer = this.#writer
     const written = writer !== undefined && writer.length > 0
     const several = this.#ranges.length > 0
@@ -69,7 +69,7 @@ export class Outgoing {
       this.#writer = undefined
       transport.write(writer.written(), taken)
     } else if (isEmpty) {
-      taken()
+      taken(true)
     }
     if (several) transport.uncork()
   }
@@ -82,10 +82,10 @@ export class Outgoing {
     this.#writer = undefined
   }
 
-  #write(transport: Transport, chunk: Chunk, from: number, to: number, taken?: () => void): void {
-    transport.write(chunk.bytes.subarray(from, to), () => {
+  #write(transport: Transport, chunk: Chunk, from: number, to: number, taken?: (left: boolean) => void): void {
+    transport.write(chunk.bytes.subarray(from, to), (left) => {
       this.#store.release(chunk)
-      taken?.()
+      taken?.(left)
     })
   }
 

@@ -27,11 +27,13 @@ export class SilentCalls {
   }
 
   /** They are being written. What is returned is to be called when their bytes have left; nothing when there are none. */
-  depart(nowMs: () => number): (() => void) | undefined {
+  depart(nowMs: () => number): ((left: boolean) => void) | undefined {
     if (this.#gathered.length === 0) return undefined
     const calls = this.#gathered
     this.#gathered = []
-    return () => {
+    return (left) => {
+      // Bytes that never left are given back when the connection ends, and `fail` follows.
+      if (!left) return
       for (const call of calls) {
         if (this.#leaving.delete(call)) this.#settlement.reply(call, this.#connectionId, NOTHING, 0, 0, nowMs())
       }

@@ -22,8 +22,8 @@ export interface TransportEvents {
 export interface Transport {
   /** Bytes handed over that the operating system has not taken. */
   readonly unsentBytes: number
-  /** Memory in `bytes` belongs to the transport until `taken` is called. */
-  write(bytes: Uint8Array, taken: () => void): void
+  /** Memory in `bytes` belongs to the transport until `taken` is called; `left` is false when they were not written. */
+  write(bytes: Uint8Array, taken: (left: boolean) => void): void
   /** No more is read until `resume`; what was read already may still be reported. */
   pause(): void
   resume(): void

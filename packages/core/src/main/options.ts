@@ -105,11 +105,13 @@ const TLS_CHECKS: { readonly [Name in keyof Required<TlsOptions>]: (value: unkno
   mode: (value) => value === 'direct' || value === 'negotiated',
 }
 
+/** One for calls, and one for a session: with a single connection one of them would wait for ever. */
+const CONNECTIONS_LEAST = 2
+
 /** With less than one of these, no call could ever run. */
 const AT_LEAST_ONE: readonly string[] = [
   'inFlightMax',
   'pipelineMax',
-  'connectionsMax',
   'windowMax',
   'streamBytesMax',
   'queueMax',
@@ -123,7 +125,7 @@ function changed<Limits extends object>(defaults: Limits, changes: object, what:
   for (const [name, value] of Object.entries(changes)) {
     if (value === undefined) continue
     if (!Object.hasOwn(defaults, name)) throw new LocalError('OPTION', `${what} knows no option '${name}'`)
-    const least = AT_LEAST_ONE.includes(name) ? 1 : 0
+    const least = name === 'connectionsMax' ? CONNECTIONS_LEAST : AT_LEAST_ONE.includes(name) ? 1 : 0
     if (typeof value !== 'number' || Number.isNaN(value) || value < least) {
       throw new LocalError('OPTION', `the option '${name}' must be a number of at least ${least}`)
     }

@@ -142,7 +142,7 @@ export class FakePeer {
 
 interface Write {
   readonly bytes: Uint8Array
-  readonly taken: () => void
+  readonly taken: (left: boolean) => void
 }
 
 class FakeTransport implements Transport {
@@ -179,7 +179,7 @@ class FakeTransport implements Transport {
     listener(peer)
   }
 
-  write(bytes: Uint8Array, taken: () => void): void {
+  write(bytes: Uint8Array, taken: (left: boolean) => void): void {
     if (this.#given) throw new Error('a transport is not written to after destroy')
     this.#writes.push({ bytes, taken })
     this.unsentBytes += bytes.length
@@ -287,7 +287,7 @@ class FakeTransport implements Transport {
     for (const { bytes, taken } of writes) {
       const copy = Buffer.from(bytes)
       this.unsentBytes -= copy.length
-      taken()
+      taken(true)
       const peer = this.#peer as FakePeer
       if (this.#network.breaks()) return this.fail('ECONNRESET')
       peer.received = Buffer.concat([peer.received, copy])
@@ -308,7 +308,7 @@ class FakeTransport implements Transport {
       const writes = this.#writes
       this.#writes = []
       // Node tells the callback of a write that never left, too.
-      for (const { taken } of writes) taken()
+      for (const { taken } of writes) taken(false)
       this.#request.events.onClosed(error)
       this.#peer?.onClose()
     })
