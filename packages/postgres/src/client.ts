@@ -16,7 +16,7 @@ import { Caller, type Queries } from './client/caller.ts'
 import { type CopyOptions, type CopySource, type CopyStream, copyFrom, copyTo } from './client/copy.ts'
 import { SharedLimits } from './client/limits.ts'
 import { type Channels, checkedChannel, listen, type Notification, type Subscription } from './client/listen.ts'
-import type { LockKey } from './client/locks.ts'
+import { type LockKey, lockValues } from './client/locks.ts'
 import { type PostgresSession, SessionCaller } from './client/session.ts'
 import { StatementCache } from './client/statement-cache.ts'
 import { type RowStream, type StreamOptions, streamRows } from './client/stream.ts'
@@ -103,11 +103,13 @@ class ClientCaller extends Caller implements PostgresClient {
   }
 
   onState(...given: unknown[]): Disposable {
-    return this.link.upstream.onState(listenerIn(given, 'onState'))
+    const listener = listenerIn(given, 'onState')
+    return this.link.upstream.onState(listener)
   }
 
   onPolluted(...given: unknown[]): Disposable {
-    return this.link.upstream.onPolluted(listenerIn(given, 'onPolluted'))
+    const listener = listenerIn(given, 'onPolluted')
+    return this.link.upstream.onPolluted(listener)
   }
 
   async close(...given: unknown[]): Promise<void> {
@@ -157,6 +159,7 @@ class ClientCaller extends Caller implements PostgresClient {
   ): Promise<Result> {
     const options = optionsAfter(0, given, CALL_OPTIONS)
     if (typeof work !== 'function') throw wrong('withLock() takes a key and a function')
+    lockValues(key)
     this.#refuseInside('withLock', 'pg_advisory_xact_lock()')
     const session = new SessionCaller(await this.link.session(options), this.statements, this.prepared)
     try {

@@ -82,10 +82,6 @@ export function must(isRight: (value: unknown) => boolean, what: string): Check 
 export const mustBeText: Check = must((value) => typeof value === 'string', 'a string')
 export const mustBeFunction: Check = must((value) => typeof value === 'function', 'a function')
 export const mustBeBoolean: Check = must((value) => typeof value === 'boolean', 'true or false')
-export const mustBeName: Check = must(
-  (value) => typeof value === 'string' || value instanceof Uint8Array,
-  'a string or a Uint8Array',
-)
 export const mustBeCount: Check = must(
   (value) => Number.isSafeInteger(value) && (value as number) >= 1,
   'a whole number of at least 1',

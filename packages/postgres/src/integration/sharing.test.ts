@@ -100,7 +100,7 @@ inEveryMode('sharing', {}, (world) => {
   })
 
   it('leaves a slow statement alone on its connection', async () => {
-    const client = world.connect({}, few)
+    const client = world.connect()
     const slow = client.query('select pg_sleep(1)')
     const started = performance.now()
     for (let index = 0; index < 100; index++) await client.query('select $1::int as quick', [index])
