@@ -4,6 +4,7 @@ import { type PostgresServer, startPostgres } from '@iokernel/servers'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { Live, type Reply } from '../../fixtures/live.ts'
 import { query, u32, utf8 } from '../../fixtures/messages.ts'
+import type { PostgresFacts } from '../codec/facts.ts'
 import { RequestKind } from '../codec/request.ts'
 import { type PostgresTarget, resolve } from '../resolve.ts'
 
@@ -214,6 +215,24 @@ describe('roles', () => {
     await plain(admin, 'SET default_transaction_read_only = off; ALTER SYSTEM RESET default_transaction_read_only')
     await plain(admin, 'BEGIN READ WRITE; COMMIT')
     await plain(admin, 'SELECT pg_reload_conf()')
+  })
+})
+
+describe('a replica', () => {
+  it('is known as one, and is found out when it is promoted', async () => {
+    const standby = await startPostgres({ standbyOf: server })
+    const place = { url: standby.url }
+    const replica = await open({ ...place, targetSessionAttrs: 'standby' })
+    const any = await open(place)
+    const role = (live: Live) => live.run(live.connection.probe?.() as never)
+    expect([replica, any].map(({ facts }) => (facts as PostgresFacts).role)).toEqual(['replica', 'replica'])
+    expect(await role(replica)).toEqual({ role: 'replica' })
+    await expect(open({ ...place, targetSessionAttrs: 'primary' })).rejects.toMatchObject({ code: 'ROLE' })
+    expect((await plain(any, 'CREATE TABLE no (i int)')).verdict).toBe('call')
+    await standby.promote()
+    expect(await role(any)).toEqual({ role: 'primary' })
+    await expect(role(replica)).rejects.toMatchObject({ code: 'ROLE' })
+    await standby.stop()
   })
 })
 
