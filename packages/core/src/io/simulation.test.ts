@@ -5,9 +5,11 @@
  *
  * Whatever dies when: every call settles exactly once, with its own answer or an error that says whether it may be
  * tried again; a request that is not idempotent is executed at most once, and one that is said to be unsent never was;
- * nobody sees another's reply; nothing is left behind.
+ * nobody sees another's reply; what a call leaves behind is reset before anybody else comes; a reader who stops is not
+ * flooded; nothing is left behind.
  */
 import { expect, test } from 'vitest'
+import type { PieceSink } from '../main/incoming-stream.ts'
 import type { FakePeer } from '../testing/fake-network.ts'
 import { type BenchThread, type BenchUpstream, KernelBench } from '../testing/kernel-bench.ts'
 import { type Random, seedOfRun, withSeed } from '../testing/random.ts'
@@ -32,18 +34,30 @@ interface Weights {
   readonly refusals: number
   readonly errors: number
   readonly garbage: number
+  readonly reads: number
+  readonly taints: number
+  readonly dirty: number
+  readonly stale: number
+  readonly found: number
+  readonly streams: number
+  readonly slowReaders: number
 }
+
+/** The largest reply, and what is sent with it: an application may have that much more than it gave credit for. */
+const LARGEST_BYTES = 31_000
 
 function weights(random: Random): Weights {
   const some = (most: number): number => (random.chance(0.4) ? 0 : random.unit() * most)
   return {
     upstream: {
       at: 'name',
-      lanes: random.pick(['one', 'pool']),
+      lanes: random.pick(['one', 'pool', 'elastic', 'elastic']),
       whenDown: random.pick(['wait', 'wait', 'fail']),
       handshake: random.chance(0.8),
       probe: random.chance(0.5),
       reset: random.chance(0.7),
+      audit: random.chance(0.4),
+      cancel: random.chance(0.5),
       limits: {
         connectTimeoutMs: 200,
         handshakeTimeoutMs: 200,
@@ -53,7 +67,17 @@ function weights(random: Random): Weights {
         unsentBytesMax: random.pick([500, 1 << 20]),
         sessionsMax: random.pick([1, 4]),
         sessionsIdleMax: random.below(3),
-        lanesMax: random.pick([1, 4]),
+        lanesMax: random.pick([0, 1, 4, 4]),
+        connectionsMax: random.pick([2, 4, 65]),
+        windowMax: random.pick([2, 16]),
+        quickMsMax: random.pick([2, 50]),
+        lateHeadMs: random.pick([10, 40]),
+        laneIdleMs: random.pick([300, 10_000]),
+        laneLifeMs: random.pick([600, 1_800_000]),
+        auditIntervalMs: 500,
+        cancelTimeoutMs: 200,
+        streamBytesMax: random.pick([300, 5_000, 1 << 20]),
+        readerTimeoutMs: 500,
         replyBytesMax: random.pick([2_000, 1 << 20]),
         probeIntervalMs: 300,
         probeTimeoutMs: 100,
@@ -82,6 +106,13 @@ function weights(random: Random): Weights {
     refusals: some(0.05),
     errors: some(0.2),
     garbage: some(0.02),
+    reads: random.unit(),
+    taints: some(0.3),
+    dirty: some(0.1),
+    stale: some(0.1),
+    found: some(0.3),
+    streams: some(0.3),
+    slowReaders: some(1),
   }
 }
 
@@ -97,10 +128,12 @@ const CODES = [
   'DEADLINE',
   'DENIED',
   'HANDSHAKE_TIMEOUT',
+  'LANE_LIFE',
   'LANE_SILENT',
   'NOT_WELCOME',
   'OVERFLOW',
   'PLUGIN',
+  'POLLUTED',
   'PROTOCOL',
   'QUEUE_LIMIT',
   'REPLY_TOO_LARGE',
@@ -117,6 +150,15 @@ interface Caller {
   settled: number
   executed: number
   sent: string | undefined
+  /** Of a streamed reply: what has come, and what was given credit for. */
+  text: string
+  credited: number
+}
+
+/** What a peer keeps of one connection. */
+interface PeerState {
+  /** The call that may have left state behind, until the reset. */
+  tainted: string | undefined
 }
 
 class Simulation {
@@ -128,7 +170,10 @@ class Simulation {
   /** Sessions that are ready, or asked for. */
   readonly #sessions = new Map<BenchThread, Map<number, 'asked' | 'closed'>>()
   readonly #interests = new Map<BenchThread, Set<number>>()
+  readonly #flooded: string[] = []
+  readonly #unreset: string[] = []
   #number = 0
+  #connection = 0
 
   constructor(random: Random) {
     this.#random = random
@@ -201,6 +246,8 @@ class Simulation {
       settled: 0,
       executed: 0,
       sent: undefined,
+      text: '',
+      credited: 0,
     }
     this.#callers.push(caller)
     const controller = random.chance(w.aborts) ? new AbortController() : undefined
@@ -209,31 +256,60 @@ class Simulation {
     const session = mine.length > 0 && random.chance(0.5) ? random.pick(mine)[0] : undefined
     const ready = session === undefined || thread.seen('session-ready').some((event) => event.session === session)
     const length = random.chance(w.large) ? random.below(30_000) : random.below(20)
-    let promise: ReturnType<BenchThread['call']>
-    try {
-      promise = thread.call(`r ${caller.number} ${length} ${'x'.repeat(random.chance(w.large) ? 5_000 : 3)}`, {
-        idempotent: caller.idempotent,
-        exclusive: session === undefined && random.chance(w.exclusive),
-        deadlineMs: random.chance(w.shortDeadlines) ? random.between(1, 50) : random.between(200, 2_000),
-        ...(controller === undefined ? {} : { signal: controller.signal }),
-        ...(session === undefined || !ready ? {} : { session }),
-      })
-    } catch (error) {
-      throw new Error(`call ${caller.number} was not accepted: ${String(error)}`)
-    }
+    const alone = session === undefined && random.chance(w.exclusive)
+    const taints = w.upstream.lanes !== 'one' && session === undefined && random.chance(w.taints)
+    const sink =
+      (alone || (session !== undefined && ready)) && random.chance(w.streams) ? this.#reader(thread, caller) : undefined
+    const text = `${taints ? 't' : 'r'} ${caller.number} ${length} ${'x'.repeat(random.chance(w.large) ? 5_000 : 3)}`
+    const promise = thread.call(text, {
+      idempotent: caller.idempotent,
+      exclusive: alone,
+      reads: random.chance(w.reads),
+      fingerprint: random.below(3),
+      taints,
+      priority: random.pick(['high', 'normal', 'low']),
+      deadlineMs: random.chance(w.shortDeadlines) ? random.between(1, 50) : random.between(200, 2_000),
+      ...(controller === undefined ? {} : { signal: controller.signal }),
+      ...(session === undefined || !ready ? {} : { session }),
+      ...(sink === undefined ? {} : { sink }),
+    })
     void promise.then((outcome) => {
       caller.settled++
-      const code = 'text' in outcome ? this.#own(outcome.text, caller) : outcome.error.code
+      const said = sink === undefined ? undefined : caller.text.slice(0, -1)
+      const code = 'text' in outcome ? this.#own(said ?? outcome.text, caller) : outcome.error.code
       if ('error' in outcome) caller.sent = outcome.error.sent
       this.outcomes.set(code, (this.outcomes.get(code) ?? 0) + 1)
     })
   }
 
+  /** Reads a reply as it comes: at once, some time later, or not for long. */
+  #reader(thread: BenchThread, caller: Caller): PieceSink {
+    const { streamBytesMax = 0 } = this.#weights.upstream.limits ?? {}
+    const slow = this.#random.chance(this.#weights.slowReaders)
+    let id = 0
+    return {
+      begun: (callId) => {
+        id = callId
+      },
+      take: (bytes) => {
+        caller.text += bytes.toString()
+        const unread = caller.text.length - caller.credited
+        if (unread > streamBytesMax + LARGEST_BYTES)
+          this.#flooded.push(`call ${caller.number} has ${unread} unread bytes`)
+        this.#bench.world.after(slow ? this.#random.below(800) : 0, () => {
+          thread.app.credit(id, bytes.length)
+          caller.credited += bytes.length
+        })
+      },
+    }
+  }
+
   /** `answered` for the caller's own answer, or an error of his own from the peer. */
   #own(text: string, caller: Caller): string {
-    const [mark, number] = text.split(' ')
+    // What is out of date is seen where it cannot be sent again, or was already.
+    const [mark = '', number] = text.replace('-stale\n', '').split(' ')
     const own = Number(number) === caller.number
-    if ((mark === 'ok' || mark === '-error' || mark === '-again') && own) return 'answered'
+    if (['ok', '~ok', 'rest', '-error', '-again'].includes(mark) && own) return 'answered'
     return `crossed: ${text.slice(0, 40)} came to ${caller.number}`
   }
 
@@ -267,26 +343,34 @@ class Simulation {
 
   #listen(id: string): void {
     this.#bench.world.network.listen(id, (peer) => {
+      const number = ++this.#connection
+      const state: PeerState = { tainted: undefined }
       let rest = ''
       let silent = false
       peer.onData = (bytes) => {
         const texts = (rest + bytes.toString()).split('\n')
         rest = texts.pop() as string
         if (this.#random.chance(this.#weights.silence)) silent = true
-        for (const text of texts) this.#serve(text, peer, silent)
+        for (const text of texts) this.#serve(text, peer, silent, number, state)
       }
     })
   }
 
   /** In order, as one peer does; a silent one executes and says nothing. */
-  #serve(text: string, peer: FakePeer, silent: boolean): void {
+  #serve(text: string, peer: FakePeer, silent: boolean, connection: number, state: PeerState): void {
     const random = this.#random
     const say = (reply: string): void => {
       if (!silent) peer.send(`${reply}\n`)
     }
-    if (text.startsWith('hello')) return say(random.chance(this.#weights.refusals) ? '-denied' : 'welcome')
+    if (text.startsWith('hello'))
+      return say(random.chance(this.#weights.refusals) ? '-denied' : `welcome ${connection}`)
     if (text === 'ping') return say('pong')
-    if (text === 'reset') return say('ok')
+    if (text.startsWith('cancel ')) return peer.end()
+    if (text === 'audit') return say(random.chance(this.#weights.found) ? 'settings' : 'clean')
+    if (text === 'reset') {
+      state.tainted = undefined
+      return say('ok')
+    }
     if (text.startsWith('sub ')) {
       say(`!+${text.slice(4)}`)
       return say(`!${text.slice(4)} push`)
@@ -295,6 +379,12 @@ class Simulation {
     const [, number, length] = text.split(' ')
     const caller = this.#callers.find((each) => each.number === Number(number))
     if (caller === undefined) throw new Error(`a request arrived damaged: ${text.slice(0, 60)}`)
+    if (state.tainted !== undefined) this.#unreset.push(`${number} comes after ${state.tainted}, without a reset`)
+    if (text.startsWith('t ')) state.tainted = text.slice(0, 10)
+    if (random.chance(this.#weights.stale)) {
+      say('-stale')
+      return say(`rest ${number}`)
+    }
     if (random.chance(this.#weights.errors)) {
       const verdict = random.pick(['error', 'again', 'error'])
       if (verdict === 'again' && !silent) return say(`-again ${number}`)
@@ -302,7 +392,7 @@ class Simulation {
       return say(`-error ${number}`)
     }
     caller.executed++
-    say(`ok ${number} ${'y'.repeat(Number(length))}`)
+    say(`${random.chance(this.#weights.dirty) ? '~' : ''}ok ${number} ${'y'.repeat(Number(length))}`)
   }
 
   // ---- The end --------------------------------------------------------------------------------------------
@@ -322,6 +412,8 @@ class Simulation {
     const bench = this.#bench
     const waiting = this.#callers.filter(({ settled }) => settled !== 1)
     expect(waiting).toEqual([])
+    expect(this.#flooded).toEqual([])
+    expect(this.#unreset).toEqual([])
     for (const code of this.outcomes.keys()) expect(CODES, code).toContain(code)
     for (const { number, executed, idempotent, sent } of this.#callers) {
       if (!idempotent) expect(executed, `call ${number} was executed ${executed} times`).toBeLessThanOrEqual(1)

@@ -118,7 +118,7 @@ export class BenchThread {
     const target = options.session ?? options.target ?? 1
     const promise = this.app.call(operation, text, target, flags, options.deadlineMs ?? 30_000, 1 << 30, options, sink)
     return promise.then(
-      (reply) => ({ text: (reply as string).slice(0, -1) }),
+      (reply) => ({ text: sink === undefined ? (reply as string).slice(0, -1) : '' }),
       (error: IoKernelError) => ({ error }),
     )
   }
