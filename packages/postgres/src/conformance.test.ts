@@ -314,6 +314,62 @@ const resets: readonly Transcript<PostgresIo>[] = [
   },
 ]
 
+/** Seven looks, and RESET ALL. */
+const LOOKED = message('C', 'SELECT 1\0') + DONE
+const looks = { receives: (sent: Buffer) => sent.includes('pg_settings') && sent.includes('RESET ALL') }
+const found = (...values: readonly (string | undefined)[]): string =>
+  message('D', u16(7), ...Array.from({ length: 7 }, (_, index) => cell(values[index])))
+const cell = (value: string | undefined): string => (value === undefined ? u32(-1) : u32(value.length) + value)
+const audits: readonly Transcript<PostgresIo>[] = [
+  {
+    name: 'an audit of a lane that is clean',
+    script: 'audit',
+    after: greeted,
+    peer: [looks, { sends: found() + LOOKED + READY }],
+    ends: { result: undefined },
+  },
+  {
+    name: 'an audit of a lane that is not',
+    script: 'audit',
+    after: greeted,
+    peer: [looks, { sends: found('search_path', undefined, '1') + LOOKED + message('Z', 'T') }],
+    ends: { result: 'settings: search_path; advisory locks: 1; an open transaction' },
+  },
+  {
+    name: 'an audit that fails',
+    script: 'audit',
+    after: greeted,
+    peer: [looks, { sends: error('57014') + READY }],
+    ends: { code: '57014' },
+  },
+]
+
+const cancelling = { purpose: 'cancel', cancels: { processId: 7, key: Uint8Array.of(1, 2, 3, 4) } } as const
+const CANCEL_REQUEST = `${u32(16)}${u32(80877102)}${u32(7)}\x01\x02\x03\x04`
+/** The server answers a CancelRequest by closing the connection, and by nothing else. */
+const cancels: readonly Transcript<PostgresIo>[] = [
+  {
+    name: 'a cancel',
+    ...cancelling,
+    options: PLAIN,
+    peer: [{ receives: CANCEL_REQUEST }, { ends: '' }],
+    ends: { code: 'CLOSED_BY_PEER' },
+  },
+  {
+    name: 'a cancel over TLS',
+    ...cancelling,
+    options: SECRET,
+    peer: [
+      { receives: SSL_REQUEST },
+      { sends: 'S' },
+      { upgrades: CERTIFICATE },
+      { receives: CANCEL_REQUEST },
+      { ends: '' },
+    ],
+    ends: { code: 'CLOSED_BY_PEER' },
+  },
+]
+
 const LAST = ['terminated in the middle of a pipeline', 'terminated while idle']
 const fixtures: readonly Fixture<PostgresIo>[] = CAPTURES.filter(
   ({ name, bytes }) => !LAST.includes(name) && bytes.endsWith('I') && !name.startsWith('COPY FROM STDIN where'),
@@ -525,7 +581,7 @@ const subject: Subject<PostgresIo> = {
     { name: 'a reply that no LISTEN asked for', bytes: READY, purpose: 'push', after: listening },
   ],
   large,
-  transcripts: [...handshakes, ...probes, ...resets],
+  transcripts: [...handshakes, ...probes, ...resets, ...audits, ...cancels],
   samples: [
     sample({
       operation: QUERY_READ,
