@@ -232,6 +232,28 @@ describe('an audit', () => {
     expect(received(bench)).toEqual([['first', 'long', 'audit', 'held']])
   })
 
+  test('comes to its turn on a lane that is never idle', async () => {
+    const bench = new KernelBench()
+    let freeAtMs = 0
+    // Each call keeps the peer busy for a millisecond, so that with several callers something is always unanswered.
+    const busy: Answer = (text, peer) => {
+      if (text !== 'q') return text
+      freeAtMs = Math.max(freeAtMs, bench.world.nowMs()) + 1
+      bench.world.after(freeAtMs - bench.world.nowMs(), () => peer.send('q\n'))
+      return undefined
+    }
+    await opened({ lanes: 'elastic', audit: true, limits: { auditIntervalMs: 2_000, lanesMax: 1 } }, busy, bench)
+    let running = true
+    const ask = (): void => {
+      if (running) void bench.app.call('q', { reads: true, fingerprint: 3 }).then(ask)
+    }
+    for (let count = 0; count < 6; count++) ask()
+    await bench.run(7_500)
+    running = false
+    await bench.run(100)
+    expect(received(bench)[0]?.filter((text) => text === 'audit').length).toBeGreaterThanOrEqual(2)
+  })
+
   test('that is not answered costs the lane, and no caller anything', async () => {
     const silent: Answer = (text) => (text === 'audit' ? undefined : text)
     const bench = await opened(

@@ -310,6 +310,19 @@ describe('silent calls of a session', () => {
     expect(short(await next)).toBe('next')
   })
 
+  test('whose connection is lost say maybe, once', async () => {
+    const { bench } = await serving()
+    await session(bench, 1)
+    const peer = bench.world.network.open()[1] as FakePeer
+    peer.pause()
+    const said = Promise.all(['say a', 'say b'].map((text) => say(bench, text, 1)))
+    await bench.run(20)
+    peer.reset()
+    await bench.run(50)
+    expect(await said).toEqual(['CONNECTION_LOST maybe', 'CONNECTION_LOST maybe'])
+    expect(bench.app.app.owed).toBe(false)
+  })
+
   test('made while a cancel is under way wait for its end', async () => {
     const { bench, server } = await serving()
     server.cancelMs = 50
@@ -321,5 +334,16 @@ describe('silent calls of a session', () => {
     await bench.run(200)
     expect([await said, short(await next)]).toEqual(['left', 'b'])
     expect(server.log).toEqual(['1< run', 'cancel 1', '1< say a', '1< b'])
+  })
+
+  test('of a session given back leave before the reset', async () => {
+    const { bench, server } = await serving({ limits: { sessionsMax: 1 } })
+    await session(bench, 1)
+    const said = say(bench, 'say a', 1)
+    bench.app.app.control({ type: 'close-session', session: 1 })
+    await session(bench, 2)
+    await bench.run(50)
+    expect(await said).toBe('left')
+    expect(server.log).toEqual(['1< say a', '1< reset'])
   })
 })
