@@ -4,6 +4,9 @@
  */
 import { describe, expect, test } from 'vitest'
 import type { AnyOperation } from '../main/slots.ts'
+import type { Cloneable } from '../plugin/cloneable.ts'
+import { FrameFlag, type IoProtocol } from '../plugin/connection.ts'
+import { PLUGIN_API } from '../plugin/version.ts'
 import type { FakePeer } from '../testing/fake-network.ts'
 import { type BenchOutcome, type BenchUpstream, KernelBench } from '../testing/kernel-bench.ts'
 import { line } from '../testing/line-peer.ts'
@@ -154,6 +157,64 @@ async function anyOrder(random: Random): Promise<void> {
   expect(bench.app.app.owed).toBe(false)
   expect([...bench.app.io.calls()]).toEqual([])
 }
+
+/** Lines with a number in front, which names the request. */
+const NUMBERED: IoProtocol<Cloneable> = {
+  name: 'lines',
+  api: PLUGIN_API,
+  connection: () => ({
+    submit(payload, _hint, wireId, out) {
+      out.utf8(`${wireId} `)
+      out.copy(payload)
+    },
+    scan(bytes, start, end, sink) {
+      let at = start
+      for (let feed = bytes.indexOf(10, at); feed !== -1 && feed < end; feed = bytes.indexOf(10, at)) {
+        const space = bytes.indexOf(32, at)
+        sink.frame(space + 1, feed + 1, FrameFlag.Final, Number(bytes.toString('latin1', at, space)))
+        at = feed + 1
+      }
+      return at - start
+    },
+  }),
+}
+
+test('where replies are correlated, what comes late for a call that was moved answers nobody', async () => {
+  await withSeed(async (random) => {
+    for (let round = 0; round < 20; round++) {
+      const bench = new KernelBench(random, {}, NUMBERED)
+      const late: (() => void)[] = []
+      bench.world.network.listen('a:1', (peer) => {
+        peer.onData = (bytes) => {
+          for (const text of bytes.toString().split('\n').slice(0, -1)) {
+            const answer = (): void => peer.send(`${text}\n`)
+            if (text.includes('warm') || random.chance(0.7)) answer()
+            else late.push(answer)
+          }
+        }
+      })
+      bench.app.connect(1, { lanes: 'elastic', correlated: true })
+      await bench.run(20)
+      for (let count = 0; count < 4; count++) {
+        void bench.app.call('warm', KNOWN)
+        await bench.run(5)
+      }
+      const texts = Array.from({ length: 60 }, (_, index) => `n${index}`)
+      const calls: Promise<BenchOutcome>[] = []
+      for (const text of texts) {
+        calls.push(bench.app.call(text, { ...KNOWN, idempotent: random.chance(0.8) }))
+        await bench.run(random.pick([0, 0, 2, 20]))
+        if (late.length > 3) late.splice(random.below(late.length), 1)[0]?.()
+      }
+      for (let count = 0; count < 20; count++) {
+        for (const answer of late.splice(0)) answer()
+        await bench.run(100)
+      }
+      expect(await all(calls)).toEqual(texts)
+      expect(bench.app.app.owed).toBe(false)
+    }
+  })
+})
 
 /** A request that has two more replies. */
 const THREE = {

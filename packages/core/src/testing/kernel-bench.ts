@@ -34,6 +34,7 @@ export interface BenchUpstream {
   readonly reset?: boolean
   readonly audit?: boolean
   readonly cancel?: boolean
+  readonly correlated?: boolean
   readonly asksCredentials?: boolean
 }
 
@@ -235,7 +236,7 @@ function configuration(upstream: BenchUpstream): UpstreamConfiguration {
     protocol: 'lines',
     authority: `lines://${at}`,
     lanes,
-    correlated: false,
+    correlated: upstream.correlated ?? false,
     name: { discovery: moved ? 'moved' : 'static', target: at, portDefault: 1 },
     tls: undefined,
     io: {
