@@ -202,6 +202,15 @@ inBothModes('a streamed reply', ({ kernel }) => {
     await ended
   })
 
+  test('is refused where nothing would answer it', async () => {
+    const { peer, client } = await streaming()
+    await using _ = peer
+    const session = await client.session()
+    const silent = { ...MANY, answer: 'written' } as const
+    for (const link of [client.link, session.link]) expect(() => link.stream(silent, 'x')).toThrow(/answer/)
+    expect(await session.ask('next')).toBe('echo next')
+  })
+
   test('is read once, may be closed at any time, and is not asked for when nobody looks', async () => {
     const { peer, client } = await streaming()
     await using _ = peer

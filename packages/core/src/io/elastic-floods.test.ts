@@ -108,7 +108,7 @@ describe('a statement that becomes slow', () => {
     })
   })
 
-  test('while hundreds of it are in flight has filled every lane: when those are done, the others pass it', async () => {
+  test('while hundreds of it are in flight has filled every lane: after that the others pass it', async () => {
     await turning(200, (simulator, turns) => {
       // Windows of 16, 200 ms each.
       simulator.run(4_000)

@@ -1,6 +1,6 @@
 /**
- * What lanes need besides calls, over the channel and in a virtual world: reset before anybody else sees what a call left
- * behind, audits, lanes that are dropped and say so, idleness, a life that ends. The rules of `lane-care.ts`.
+ * What lanes need besides calls, over the channel and in a virtual world: reset before anybody else sees what a call
+ * left behind, audits, lanes that are dropped and say so, idleness, a life that ends. The rules of `lane-care.ts`.
  */
 import { describe, expect, test } from 'vitest'
 import { type BenchOutcome, type BenchUpstream, KernelBench } from '../testing/kernel-bench.ts'

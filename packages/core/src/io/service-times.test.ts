@@ -79,7 +79,7 @@ describe('a statement', () => {
     expect(until(all, time, 0.3, true)).toBeLessThan(100)
   })
 
-  test('of which one call in eight is slow is slow most of the time; one in a hundred does not make it so', async () => {
+  test('of which one call in eight is slow is slow most of the time; one in a hundred is not enough', async () => {
     await withSeed((random) => {
       for (const [share, least, most] of [
         [1 / 8, 0, 1_500],

@@ -1,6 +1,6 @@
 /**
- * Calls that are given up while they run on a lent connection: the peer is asked, over another connection, to cancel them,
- * and that hits nobody else. And silent calls of a session. Rule 4 of `session-pool.ts`, over the channel.
+ * Calls that are given up while they run on a lent connection: the peer is asked, over another connection, to cancel
+ * them, and that hits nobody else. And silent calls of a session. Rule 4 of `session-pool.ts`, over the channel.
  */
 import { describe, expect, test } from 'vitest'
 import { CallFlag } from '../channel/records.ts'
@@ -160,7 +160,7 @@ describe('a call that is given up while it runs', () => {
     }
   })
 
-  test('that has its connection to itself gives it back after the cancel, or loses it where nothing can be cancelled', async () => {
+  test('that has its connection to itself gives it back after the cancel, or loses it where that cannot be', async () => {
     for (const cancel of [true, false]) {
       const { bench, server } = await serving({ cancel })
       const run = bench.app.call('run', { exclusive: true, deadlineMs: 30 })

@@ -1,6 +1,6 @@
 /**
- * Streamed replies from the peer to the reader, in a virtual world: what may be under way, who waits for whom, and how each
- * of them ends. The rules of `incoming-stream.ts` and `stream-pacing.ts`.
+ * Streamed replies from the peer to the reader, in a virtual world: what may be under way, who waits for whom, and how
+ * each of them ends. The rules of `incoming-stream.ts` and `stream-pacing.ts`.
  */
 import { describe, expect, test } from 'vitest'
 import { CallFlag } from '../channel/records.ts'
