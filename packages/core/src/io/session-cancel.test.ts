@@ -160,7 +160,7 @@ describe('a call that is given up while it runs', () => {
     }
   })
 
-  test('that has its connection to itself gives it back after the cancel, or loses it where that cannot be', async () => {
+  test('that has its connection to itself gives it back after it, or loses it where it cannot', async () => {
     for (const cancel of [true, false]) {
       const { bench, server } = await serving({ cancel })
       const run = bench.app.call('run', { exclusive: true, deadlineMs: 30 })
