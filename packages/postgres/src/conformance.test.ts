@@ -208,7 +208,7 @@ const subject: Subject<PostgresIo> = {
     `postgres://app:${PASSWORD}@a:x`,
     'postgres://a?x=1',
     'postgres://a?sslmode=maybe',
-    'postgres://a?connect_timeout=5',
+    'postgres://a?connect_timeout=soon',
     'postgres://a,b/x?port=1,2,3',
     '',
   ],

@@ -29,6 +29,7 @@ export { PostgresError } from './codec/errors.ts'
 export type { PostgresFacts } from './codec/facts.ts'
 export type { Field, Rows } from './codec/rows.ts'
 export type { Json } from './codec/values.ts'
+export type { SslMode, TargetSessionAttrs } from './io.ts'
 export type { PostgresCredentials, PostgresTarget } from './resolve.ts'
 
 /** Hand it to `createKernel({ protocols: [postgres] })`, and to `kernel.connect(postgres, 'postgres://host/shop')`. */

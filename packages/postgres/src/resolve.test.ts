@@ -117,10 +117,17 @@ describe('encryption', () => {
   })
 })
 
+it('connect_timeout is in seconds, for connecting and for the handshake; 0 says nothing', () => {
+  const limits = { connectTimeoutMs: 5_000, handshakeTimeoutMs: 5_000 }
+  expect(resolve('postgres://a?connect_timeout=5', {}).limits).toEqual(limits)
+  expect(resolve('postgres://a', { PGCONNECT_TIMEOUT: '5' }).limits).toEqual(limits)
+  expect(resolve('postgres://a?connect_timeout=0', {}).limits).toBeUndefined()
+})
+
 describe('what is refused', () => {
   it.each([
     ['postgres://a?application=x', 'application'],
-    ['postgres://a?connect_timeout=5', 'connectTimeoutMs'],
+    ['postgres://a?connect_timeout=soon', 'seconds'],
     ['postgres://a?search_path=x', 'options=-c%20name=value'],
     ['postgres://a?sslmode=yes', 'sslmode'],
     ['postgres://a?sslmode=prefer&sslnegotiation=direct', 'sslnegotiation'],

@@ -103,6 +103,7 @@ export function resolve(
     name,
     io,
     app: appOf(given),
+    ...timeoutOf(settings.get('connect_timeout')),
     ...(tls === undefined ? {} : { tls }),
     ...(credentials === undefined ? {} : { credentials: credentials.ask }),
   }
@@ -153,6 +154,8 @@ function ioOf(given: PostgresTarget, settings: Settings, sslMode: SslMode): Post
       client_encoding: 'UTF8',
       // What is read as a date is written so, whatever the server's configuration; the order of day and month stays.
       DateStyle: 'ISO',
+      // Statements are judged by their text, and a backslash in it must mean to the server what it means here.
+      standard_conforming_strings: 'on',
       ...(options === undefined ? {} : { options }),
       ...given.parameters,
     },
@@ -192,6 +195,14 @@ function requiredAuth(text: string | undefined): readonly string[] | undefined {
     if (!METHODS.has(name.replace(/^!/, ''))) throw bad(`require_auth knows ${[...METHODS].join(', ')}`)
   }
   return names
+}
+
+/** libpq's seconds, for connecting and for the handshake each; 0 and less mean that nothing is said. */
+function timeoutOf(text: string | undefined): { readonly limits?: { readonly [option: string]: number } } {
+  if (text === undefined) return {}
+  if (!/^-?\d{1,9}$/.test(text)) throw bad('connect_timeout is a number of seconds')
+  const timeoutMs = Number(text) * 1_000
+  return timeoutMs <= 0 ? {} : { limits: { connectTimeoutMs: timeoutMs, handshakeTimeoutMs: timeoutMs } }
 }
 
 function defined<Limits extends object>(given: Limits): Limits {

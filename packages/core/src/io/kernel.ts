@@ -260,7 +260,7 @@ export class IoKernel implements AttachmentHost {
         if (call.client === client) this.#settleNow(call, describeError(CLOSED))
       finish()
     })
-    if (client.calls === 0) finish()
+    if (client.isIdle) finish()
     else client.onIdle = finish
   }
 
@@ -395,7 +395,7 @@ export class IoKernel implements AttachmentHost {
       attachment.event({ type: 'closed' })
     }
     const whenIdle = (): void => {
-      if ([...attachment.clients()].every((client) => client.calls === 0)) finish()
+      if ([...attachment.clients()].every((client) => client.isIdle)) finish()
     }
     const timer = this.environment.after(deadlineMs, finish)
     for (const client of attachment.clients()) client.onIdle = whenIdle

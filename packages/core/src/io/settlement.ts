@@ -47,6 +47,8 @@ export class Settlement {
     this.#wheel.remove(call)
     // Nobody reads it any more: what is left of it is dropped as it comes.
     call.source?.resume()
+    client.tombstones++
+    if (client.calls === client.tombstones) client.onIdle?.()
   }
 
   finishTombstone(call: Call): void {
@@ -54,6 +56,7 @@ export class Settlement {
     // A ghost: it kept the place of a call that went elsewhere, and nobody knows of it.
     if (client === undefined) return this.pool.give(call)
     client.attachment.released(call)
+    client.tombstones--
     this.#finish(call, client)
   }
 
@@ -75,6 +78,7 @@ export class Settlement {
     if (call.chunk !== undefined) this.#store.release(call.chunk)
     client.attachment.forget(call)
     this.pool.give(call)
-    if (--client.calls === 0 && client.onIdle !== undefined) client.onIdle()
+    client.calls--
+    if (client.calls === client.tombstones) client.onIdle?.()
   }
 }

@@ -18,6 +18,7 @@ const VARIABLES: readonly (readonly [variable: string, keyword: string])[] = [
   ['PGREQUIREAUTH', 'require_auth'],
   ['PGCHANNELBINDING', 'channel_binding'],
   ['PGMAXPROTOCOLVERSION', 'max_protocol_version'],
+  ['PGCONNECT_TIMEOUT', 'connect_timeout'],
   ['PGSSLMODE', 'sslmode'],
   ['PGSSLNEGOTIATION', 'sslnegotiation'],
   ['PGSSLROOTCERT', 'sslrootcert'],

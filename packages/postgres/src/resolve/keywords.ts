@@ -30,6 +30,7 @@ const KEYWORDS: ReadonlySet<string> = new Set([
   'sslsni',
   'ssl_min_protocol_version',
   'gssencmode',
+  'connect_timeout',
 ])
 
 /** libpq knows this one for JDBC's sake. */
@@ -38,7 +39,6 @@ export const ALIASES: { readonly [option: string]: readonly [name: string, value
 }
 
 const ELSEWHERE: { readonly [name: string]: string | undefined } = {
-  connect_timeout: 'give connectTimeoutMs in the options of connect()',
   tcp_user_timeout: 'give probeIntervalMs in the options of connect(): a monitor finds what is dead',
   keepalives: 'connections are always kept alive',
   keepalives_idle: 'connections are always kept alive',
