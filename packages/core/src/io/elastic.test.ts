@@ -195,6 +195,22 @@ describe('what is learned', () => {
     })
   })
 
+  test('one slow call in five hundred is borne: nothing is written behind it, who stands there is moved', async () => {
+    await withSeed((random) => {
+      const seldom = {
+        ...FAST,
+        name: 'seldom',
+        fingerprint: 22,
+        perSecond: 2_000,
+        serviceMs: (some: Random) => (some.chance(1 / 500) ? 100 : 0.05),
+      }
+      const simulator = after(simulated(random), 5_000, seldom)
+      expect(simulator.rescued).toBeGreaterThan(5)
+      expect(simulator.report(seldom).p50Ms).toBeLessThan(1)
+      expect(simulator.report(seldom).p99Ms).toBeLessThan(30)
+    })
+  })
+
   test('one slow call in eight keeps a statement from sharing', async () => {
     await withSeed((random) => {
       const mostly = {
