@@ -41,7 +41,9 @@ export const TIME = 3
 export const Submission = { Request: 1, Piece: 2, Cancel: 3, Control: 4, Credit: 5 } as const
 export const Completion = { Reply: 1, ReplyPiece: 2, Failed: 3, Released: 4, Push: 5, Event: 6 } as const
 
-/** Flags of a record, in the second byte of WORD_KIND. The same bit means one thing in a request and another in a reply. */
+/**
+ * Flags of a record, in the second byte of WORD_KIND. The same bit means one thing in a request and another in a reply.
+ */
 export const CallFlag = {
   /** The target is a session and not an upstream. */
   Session: 1,

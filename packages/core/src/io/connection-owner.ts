@@ -41,7 +41,9 @@ export interface ConnectionOwner {
   onStray(connection: LiveConnection, bytes: Buffer, start: number, end: number, flags: number): void
   /** The peer says it did nothing for this call. True when the owner took it to send it again. */
   onNotExecuted(connection: LiveConnection, call: Call): boolean
-  /** A call whose preparations were out of date, to be sent once more. Absent: it is not, and the caller gets the error. */
+  /**
+   * A call whose preparations were out of date, to be sent once more. Absent: it is not, and the caller gets the error.
+   */
   onStale?(connection: LiveConnection, call: Call): void
   /** Something can be learned: this call, still the oldest of its connection, is about to be answered. */
   onAnswered?(connection: LiveConnection, call: Call): void

@@ -8,9 +8,9 @@
  *    lanes at the other fall idle and are closed.
  * 3. Nothing more is written behind a head that is late; and its age is learned from before it is answered, so that a
  *    statement which has become slow does not fill one lane after the other.
- * 4. While quick reads come, calls of their own leave one lane to them: ten slow queries do not stop the fast ones. While
- *    calls of their own wait, quick reads leave them up to half of the lanes that are not taken: a flood of them stops
- *    nobody either. With a single lane, whoever waits longer has it.
+ * 4. While quick reads come, calls of their own leave one lane to them: ten slow queries do not stop the fast ones.
+ *    While calls of their own wait, quick reads leave them up to half of the lanes that are not taken: a flood of them
+ *    stops nobody either. With a single lane, whoever waits longer has it.
  *
  * Theory of operation: the queue lives in the kernel and not in the server, so that each call is bound to a lane when
  * there is room and not before. A deep queue in the server buys little (Postgres, one lane: depth 4 gives 57 k/s, 8

@@ -8,10 +8,10 @@
  *    through a client of their own.
  * 4. A call that goes back (its lane was lost) is the first of its client again.
  *
- * Theory of operation: for each priority a ring of the clients that have calls waiting; the client at the head gives one
- * call and goes to the tail. Which priority is next is stride scheduling: each has a pass that grows by its stride with
- * every call it gives, and the lowest pass is next. Time in it is the pass that was served last; one that was empty comes
- * back at that time, at most its own stride later: it has neither saved up turns nor used them up.
+ * Theory of operation: for each priority a ring of the clients that have calls waiting; the client at the head gives
+ * one call and goes to the tail. Which priority is next is stride scheduling: each has a pass that grows by its stride
+ * with every call it gives, and the lowest pass is next. Time in it is the pass that was served last; one that was
+ * empty comes back at that time, at most its own stride later: it has neither saved up turns nor used them up.
  *
  *   high    [client A: c c c] -> [client B: c]          stride  1
  *   normal  [client A: c] -> [client C: c c c c]        stride  4

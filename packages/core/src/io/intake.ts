@@ -51,7 +51,9 @@ export class Intake {
     if (upgraded !== undefined && !this.#host.isClosed()) this.upgrade(upgraded)
   }
 
-  /** A script asks for TLS; `upgraded` gets the peer's certificate, at once where the connection is encrypted already. */
+  /**
+   * A script asks for TLS; `upgraded` gets the peer's certificate, at once where the connection is encrypted already.
+   */
   upgrade(upgraded: (certificate: Uint8Array) => void): void {
     // The frame that led here is not consumed before the framer returns.
     if (this.#scanning) {

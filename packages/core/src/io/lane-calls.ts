@@ -4,8 +4,8 @@
  * Rules:
  * 1. Calls that may share a lane and calls that want one to themselves wait apart, each fairly between clients and
  *    priorities: neither blocks the other.
- * 2. When a lane is lost: what was not written goes to the next one, unnoticed; what was written fails as `maybe`, or is
- *    sent again where the call is idempotent and the retry budget allows.
+ * 2. When a lane is lost: what was not written goes to the next one, unnoticed; what was written fails as `maybe`, or
+ *    is sent again where the call is idempotent and the retry budget allows.
  * 3. A call goes back to the front: it had its turn.
  */
 import { CallFlag } from '../channel/records.ts'
@@ -105,7 +105,9 @@ export class LaneCalls implements Waiting {
 
   // ---- On the way back --------------------------------------------------------------------------------------
 
-  /** A lane's preparations for this call were out of date. Its connection is in the middle of a read, and pumps after. */
+  /**
+   * A lane's preparations for this call were out of date. Its connection is in the middle of a read, and pumps after.
+   */
   sendAgain(call: Call): void {
     call.renewed = true
     this.#putBack(call)

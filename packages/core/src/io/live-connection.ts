@@ -10,8 +10,8 @@
  * 4. Whatever the plugin throws, and whatever the peer sends, costs this connection only. `onClosed` is called exactly
  *    once, with what is unanswered.
  *
- * Life: opening -> scripting (the handshake) -> ready -> (draining) -> closed; resets and audits go ready -> scripting ->
- * ready.
+ * Life: opening -> scripting (the handshake) -> ready -> (draining) -> closed; resets and audits go ready -> scripting
+ * -> ready.
  */
 
 import { CallFlag } from '../channel/records.ts'
@@ -136,7 +136,6 @@ export class LiveConnection implements MatcherHost {
     )
   }
 
-  /** Calls written and not answered, in order. */
   get unanswered(): CallList {
     return this.#matcher.unanswered
   }

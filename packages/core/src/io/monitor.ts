@@ -8,7 +8,8 @@
  * 2. where the peer answers everything in one order (`lanes: 'one'`), a probe was answered that began after the lane
  *    had fallen silent with calls unanswered.
  *
- * What a probe finds changed: one that ends in `RoleError` says that its address is not what the target asks for any more.
+ * What a probe finds changed: one that ends in `RoleError` says that its address is not what the target asks for any
+ * more.
  *
  * Theory of operation: every `probeIntervalMs` a probe runs on a connection of purpose `monitor`, opened when first
  * needed. A probe that does not end within `probeTimeoutMs`, or a monitor that cannot connect, has failed.

@@ -8,8 +8,8 @@
  *    look at the buffer is passed on whole.
  * 3. A reply past `replyBytesMax` fails its call at once; the rest is dropped as it comes. Reading goes on. A streamed
  *    reply has no such bound: past `streamBytesMax` unread, its connection pauses.
- * 4. An error whose verdict is `stale` is never shown: what was passed on of that reply is taken back, and the call goes
- *    out again when its last frame has come.
+ * 4. An error whose verdict is `stale` is never shown: what was passed on of that reply is taken back, and the call
+ *    goes out again when its last frame has come.
  *
  *    frames  [a][a][a Final][b Final][push][c Part]        runStart..runEnd: frames of one call, side by side
  *    passed  [------ a -----][-- b --]  apart [-- piece of c

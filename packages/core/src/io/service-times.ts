@@ -7,14 +7,15 @@
  * 3. A single late sample must not make a statement slow for long: the machine stalls too, and all statements that were
  *    in flight then look alike.
  *
- * Theory of operation: the estimate rises by an eighth of the way to a sample above it and falls by a fiftieth of the way
- * to one below. A sample counts at most for `SAMPLE_CAP` times the threshold once the statement is known, so that it
- * takes three late ones in a row to make a quick statement slow, and a dozen calls on lanes of their own to make it quick
- * again. What a rarer slow call costs is bounded elsewhere: nothing is written behind a late head. Samples are what a call took
- * beyond the round trip. That is known from connecting, which no server's work can delay; a call that was quicker
- * corrects it, and none makes it longer: else a program that asks nothing but slow questions would find them quick.
+ * Theory of operation: the estimate rises by an eighth of the way to a sample above it and falls by a fiftieth of the
+ * way to one below. A sample counts at most for `SAMPLE_CAP` times the threshold once the statement is known, so that
+ * it takes three late ones in a row to make a quick statement slow, and a dozen calls on lanes of their own to make it
+ * quick again. What a rarer slow call costs is bounded elsewhere: nothing is written behind a late head. Samples are
+ * what a call took beyond the round trip. That is known from connecting, which no server's work can delay; a call that
+ * was quicker corrects it, and none makes it longer: else a program that asks nothing but slow questions would find
+ * them quick.
  *
- * Limits: `STATEMENTS_MAX` statements; the one that was first seen longest ago is forgotten.
+ * Limits: `STATEMENTS_MAX` statements; one that has not been used for long is forgotten.
  */
 
 /** Calls before a statement is believed to be quick. */
@@ -29,6 +30,8 @@ export interface ServiceTime {
   samples: number
   /** Milliseconds beyond the round trip that nearly all calls stay under. */
   highMs: number
+  /** A call was answered since the statement was last in danger of being forgotten. */
+  isUsed: boolean
 }
 
 export class ServiceTimes {
@@ -46,19 +49,14 @@ export class ServiceTimes {
     if (fingerprint === 0) return undefined
     const known = this.#statements.get(fingerprint)
     if (known !== undefined) return known
-    if (this.#statements.size >= STATEMENTS_MAX) {
-      for (const oldest of this.#statements.keys()) {
-        this.#statements.delete(oldest)
-        break
-      }
-    }
-    const fresh: ServiceTime = { samples: 0, highMs: 0 }
+    if (this.#statements.size >= STATEMENTS_MAX) this.#forgetOne()
+    const fresh: ServiceTime = { samples: 0, highMs: 0, isUsed: false }
     this.#statements.set(fingerprint, fresh)
     return fresh
   }
 
   isQuick(time: ServiceTime): boolean {
-    return time.samples >= SAMPLES_MIN && time.highMs <= this.#quickMsMax
+    return time.samples >= SAMPLES_MIN && time.highMs <= this.#thresholdMs
   }
 
   /** A connection was made in this time. The network may have changed: half of the way to what it says. */
@@ -71,13 +69,29 @@ export class ServiceTimes {
   observe(time: ServiceTime, ms: number, alone: boolean): void {
     // Behind others the time says nothing of the way there and back.
     if (alone && ms < this.roundTripMs) this.roundTripMs = ms
+    time.isUsed = true
     const beyondMs = Math.max(0, ms - this.roundTripMs)
     if (time.samples < SAMPLES_MIN) {
       time.samples++
       time.highMs = Math.max(time.highMs, beyondMs)
       return
     }
-    const sampleMs = Math.min(beyondMs, SAMPLE_CAP * this.#quickMsMax)
+    const sampleMs = Math.min(beyondMs, SAMPLE_CAP * this.#thresholdMs)
     time.highMs += (sampleMs - time.highMs) * (sampleMs > time.highMs ? RISE : FALL)
+  }
+
+  /** A long way jitters more than a short one. */
+  get #thresholdMs(): number {
+    return Math.max(this.#quickMsMax, this.roundTripMs / 2)
+  }
+
+  /** The first that was not used since it was last looked at; those that were go to the end. */
+  #forgetOne(): void {
+    for (const [fingerprint, time] of this.#statements) {
+      this.#statements.delete(fingerprint)
+      if (!time.isUsed) return
+      time.isUsed = false
+      this.#statements.set(fingerprint, time)
+    }
   }
 }

@@ -8,7 +8,8 @@
  * 3. Who waits longest is served first. Waiting ends at the deadline.
  * 4. A call that was given up while it ran is cancelled at the peer, where the protocol can: the request for that goes
  *    over a connection of its own, and nothing is written on this one until the call is answered and that connection
- *    is closed, so that the cancel hits nobody else. What is not answered within `cancelTimeoutMs` costs the connection.
+ *    is closed by the peer, so that the cancel hits nobody else. What is not answered within `cancelTimeoutMs`, and a
+ *    cancel of which nobody knows whether it was heard, costs the connection.
  *
  * Limits: `sessionsMax` connections; `sessionsIdleMax` kept idle; `queueMax` waiting.
  */
@@ -323,9 +324,12 @@ export class SessionPool implements ConnectionOwner {
       connection.endpoint,
       {
         onReady: (messenger) => messenger.destroy(GIVEN_BACK),
-        onClosed: () => {
+        onClosed: (_messenger, error) => {
+          if (borrowed.cancel !== cancel || connection.phase !== 'ready') return
+          // Whether it was heard, and when, is known only where the peer itself has closed.
+          if (error.code !== 'CLOSED_BY_PEER') return connection.destroy(GIVEN_BACK)
           cancel.delivered = true
-          if (borrowed.cancel === cancel && connection.phase === 'ready') this.#endCancel(connection, borrowed)
+          this.#endCancel(connection, borrowed)
         },
         onProgress: nothing,
         onPush: nothing,

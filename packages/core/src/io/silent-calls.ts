@@ -26,7 +26,9 @@ export class SilentCalls {
     this.#leaving.add(call)
   }
 
-  /** They are being written. What is returned is to be called when their bytes have left; nothing when there are none. */
+  /**
+   * They are being written. What is returned is to be called when their bytes have left; nothing when there are none.
+   */
   depart(nowMs: () => number): ((left: boolean) => void) | undefined {
     if (this.#gathered.length === 0) return undefined
     const calls = this.#gathered

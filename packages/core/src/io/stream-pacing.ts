@@ -1,8 +1,8 @@
 /**
  * Reading that follows a reader: one connection waits while a streamed reply has enough on its way.
  *
- * Rules: what was passed on and not taken may pass `streamBytesMax` by one read, and no further. While the peer keeps the
- * reader waiting the call has its own deadline; while the reader keeps the peer waiting it has `readerTimeoutMs`.
+ * Rules: what was passed on and not taken may pass `streamBytesMax` by one read, and no further. While the peer keeps
+ * the reader waiting the call has its own deadline; while the reader keeps the peer waiting it has `readerTimeoutMs`.
  */
 import type { UpstreamLimits } from '../shared/limits.ts'
 import type { Call, StreamSource } from './call.ts'

@@ -101,8 +101,8 @@ export interface Operation<Args, Reply> {
   /** May the kernel send it again when it cannot know whether the first one was executed? */
   readonly idempotent: boolean
   /**
-   * `written`: nothing answers it; the call settles when the operating system has taken its bytes, and `decode` is given
-   * none. Only on a session. Default `reply`.
+   * `written`: nothing answers it; the call settles when the operating system has taken its bytes, and `decode` is
+   * given none. Only on a session. Default `reply`.
    */
   readonly answer?: 'reply' | 'written'
   /** May leave state behind that others must not see: the connection is reset before anyone else uses it. */
@@ -161,9 +161,9 @@ export interface Link {
   readonly upstream: UpstreamHandle
   request<Args, Reply>(operation: Operation<Args, Reply>, args: Args, options?: CallOptions): Promise<Reply>
   /**
-   * A reply that is read as it arrives, on a connection of its own (on a session: on the session's). The reader sets the
-   * pace: what it has not taken is bounded by `streamBytesMax`, and beyond that the peer waits. `deadlineMs` is how long
-   * the peer may keep a reader waiting; `operation.decode` is not called.
+   * A reply that is read as it arrives, on a connection of its own (on a session: on the session's). The reader sets
+   * the pace: what it has not taken is bounded by `streamBytesMax`, and beyond that the peer waits. `deadlineMs` is how
+   * long the peer may keep a reader waiting; `operation.decode` is not called.
    */
   stream<Args>(operation: Operation<Args, unknown>, args: Args, options?: CallOptions): ReplyStream
   /**

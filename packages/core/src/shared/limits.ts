@@ -110,7 +110,9 @@ export interface UpstreamLimits {
    * everybody behind a slow one. Multiplied where the round trip is long.
    */
   readonly windowMax: number
-  /** Elastic lanes: a statement is quick when nearly all of its calls take no longer than this beyond the round trip. */
+  /**
+   * Elastic lanes: a statement is quick when nearly all of its calls take no longer than this beyond the round trip.
+   */
   readonly quickMsMax: number
   /** Elastic lanes: nothing more is written behind a call that has not been answered for this long. */
   readonly lateHeadMs: number

@@ -8,8 +8,9 @@
  *   push      `!key text`                    errors   `-retire…`, `-busy…`, `-readonly…`, `-again…` are verdicts
  *   subscribe `sub key` / `unsub key`        answers  `!+key`, `!-key`, or an error
  *   handshake `hello NAME` -> `welcome [ID]` or `-denied`; probe `ping` -> `pong`; reset `reset` -> `ok`
- *   audit     `audit` -> `clean`, or what was found; cancel, on a connection of its own: `cancel ID`, and the peer closes
- *   state     `~text` is a reply after which something was left behind; `-stale` comes before the reply it concerns
+ *   audit     `audit` -> `clean`, or what was found; cancel, on a connection of its own: `cancel ID`, and the peer
+ *   closes state     `~text` is a reply after which something was left behind; `-stale` comes before the reply it
+ *   concerns
  *
  * Rules: this is the application half; `lines/io.ts` is the other. Both are built, so that a worker can load them.
  */

@@ -94,7 +94,8 @@ class LinesConnection implements Connection {
     this.#answered = final ? 0 : this.#answered + 1
     const failed = bytes[start] === MINUS ? FrameFlag.Error : 0
     const dirty = bytes[start] === TILDE ? FrameFlag.Dirty : 0
-    // What is out of date is said before the end of a reply, as servers do that end each reply with a word of their own.
+    // What is out of date is said before the end of a reply, as servers do that end each reply with a word of their
+    // own.
     if (text === '-stale\n') sink.frame(start, end, FrameFlag.Error)
     else sink.frame(start, end, (final ? FrameFlag.Final : 0) | failed | dirty)
   }
