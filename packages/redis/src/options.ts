@@ -144,6 +144,7 @@ export const CALL_OPTIONS: Kind<CallOptions> = {
     signal: mustBeSignal,
     deadlineMs: mustBeDuration,
     idempotent: mustBeBoolean,
+    priority: must((value) => value === 'high' || value === 'normal' || value === 'low', "'high', 'normal' or 'low'"),
     onTiming: mustBeFunction,
   },
 }
