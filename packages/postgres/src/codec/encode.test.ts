@@ -38,7 +38,7 @@ describe('values', () => {
 
   it('are bytes where they were bytes', () => {
     const bytes = new Uint8Array([0, 255])
-    expect(values(1, bytes)).toBe(u16(2) + u16(0) + u16(1) + u16(2) + text('1') + u32(2) + '\0\xff' + u16(0))
+    expect(values(1, bytes)).toBe(`${u16(2) + u16(0) + u16(1) + u16(2) + text('1') + u32(2)}\0\xff${u16(0)}`)
     expect(values(Buffer.alloc(0))).toBe(u16(1) + u16(1) + u16(1) + u32(0) + u16(0))
   })
 
@@ -71,7 +71,7 @@ describe('messages', () => {
     ['CopyData', (out) => writeCopyData(out, Buffer.from('1\n')), message('d', '1\n')],
     ['CopyDone', writeCopyDone, message('c')],
     ['CopyFail', (out) => writeCopyFail(out, 'why'), message('f', 'why\0')],
-    ['the envelope', (out) => writePrepared(out, 5, statement, ['x']), u32(5) + u32(12) + 'select $1\0\0\0' + bound],
+    ['the envelope', (out) => writePrepared(out, 5, statement, ['x']), `${u32(5)}${u32(12)}select $1\0\0\0${bound}`],
     [
       'a statement without a name',
       (out) => writeUnprepared(out, statement, ['x']),

@@ -133,7 +133,7 @@ inEveryMode('queries', {}, (world) => {
   })
 
   it('of many texts leave the server with a bounded number of prepared statements', async () => {
-    const db = world.connect({ statementsMax: 10 }, { connectionsMax: 1 })
+    const db = world.connect({ statementsMax: 10 }, { connectionsMax: 2 })
     for (let index = 0; index < 50; index++) {
       expect([...(await db.query(`select ${index} as a`))]).toEqual([{ a: index }])
     }
