@@ -88,6 +88,23 @@ inEveryMode('sessions', {}, (world) => {
     expect(await current(db)).toBe(7)
   })
 
+  it('stop on the server what they have given up, and go on', async () => {
+    const db = world.connect()
+    const controller = new AbortController()
+    const running = `select count(*)::int as n from pg_stat_activity
+      where state = 'active' and query like '%pg_sleep(31)%' and pid <> pg_backend_pid()`
+    const isRunning = async () => (await db.query<{ n: number }>(running))[0]?.n === 1
+    await db.session(async (session) => {
+      const given = session.query('select pg_sleep(31)', [], { signal: controller.signal, deadlineMs: 0 })
+      const outcome = given.catch((error: unknown) => error)
+      await until(isRunning)
+      controller.abort()
+      expect(await outcome).toMatchObject({ name: 'AbortError' })
+      expect((await session.query('select 1 as a'))[0]).toEqual({ a: 1 })
+      expect(await isRunning()).toBe(false)
+    })
+  })
+
   it('refuse calls on the client from inside, where they would wait for ever', async () => {
     const db = world.connect({}, { connectionsMax: 2 })
     const work = db.transaction(async (tx) => {
