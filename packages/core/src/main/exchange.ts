@@ -98,7 +98,7 @@ export class Exchange {
     this.#unsent = new UnsentRequests(end.out, host.limits.pendingBytesMax, () => end.wakeReader())
     this.#poller = new Poller(end.in, host.limits.pollUsMax, {
       take: () => this.#takeAndFlush(),
-      isWaited: () => this.#slots.waiting > 0,
+      waiting: () => this.#slots.waiting,
       onRest: () => this.#onRest(),
     })
     this.#scratch = Buffer.allocUnsafe(OPEN_BYTES)
@@ -281,7 +281,7 @@ export class Exchange {
 
   // ---- Completion ------------------------------------------------------------------------------------------------
 
-  #takeAndFlush(): boolean {
+  #takeAndFlush(): number {
     this.#draining = true
     const found = this.#take()
     this.#draining = false
@@ -289,8 +289,8 @@ export class Exchange {
     return found
   }
 
-  /** Takes records until there are none or the time is over. True when there was any. */
-  #take(): boolean {
+  /** Takes records until there are none or the time is over. Says how many. */
+  #take(): number {
     const incoming = this.#end.in
     const words = incoming.words
     let count = 0
@@ -310,7 +310,7 @@ export class Exchange {
       }
     }
     this.#end.release()
-    return count > 0
+    return count
   }
 
   #reply(offset: number, at: number): void {
