@@ -24,6 +24,8 @@ export interface GatewayLimits {
   readonly connectionsMax: number
   /** Of a call to an upstream that does not wait for something to happen. */
   readonly callDeadlineMs: number
+  /** Of a statement that makes rows of a whole import: as long as its request may take. */
+  readonly importDeadlineMs: number
   /** Of one upstream's part in an answer made of several: the others do not wait for a slow one longer than this. */
   readonly partDeadlineMs: number
   /** Event streams of a backend that are open at a time; each holds a client's connection for as long as it likes. */
@@ -70,6 +72,7 @@ export const GATEWAY_LIMITS: GatewayLimits = {
   keepAliveTimeoutMs: 10_000,
   connectionsMax: 900,
   callDeadlineMs: 5_000,
+  importDeadlineMs: 60_000,
   partDeadlineMs: 1_000,
   eventStreamsMax: 100,
   eventsQueuedMax: 1_000,

@@ -2,8 +2,8 @@
  * Postgres: accounts with exact balances, transfers, entries, files of them, and their changes as events.
  *
  * Rules: everything lies in the schema `gateway`, which is made when the gateway connects; the server may be
- * somebody's. A call fails at once while Postgres is away: the client can repeat it, and requests do not pile up. What holds a
- * connection for long has a seat, and the seats leave connections to what is brief.
+ * somebody's. A call fails at once while Postgres is away: the client can repeat it, and requests do not pile up. What
+ * holds a connection for long has a seat, and the seats leave connections to what is brief.
  */
 import type { Kernel } from '@iokernel/core'
 import { postgres } from '@iokernel/postgres'
@@ -37,6 +37,8 @@ function connect(kernel: Kernel, url: string, limits: GatewayLimits): BackendCon
     { url, applicationName: 'iokernel-gateway', parameters: parameters(limits) },
     {
       whenDown: 'fail',
+      // Of what has none of its own: the wait for a connection, BEGIN, COMMIT.
+      callDeadlineMs: limits.callDeadlineMs,
       connectionsMax: limits.postgresConnectionsMax,
       reconnectMaxMs: limits.retryAfterSeconds * 1_000,
       readerTimeoutMs: limits.readerTimeoutMs,

@@ -61,7 +61,7 @@ export class Caller {
     const response = await this.#fetch('GET', path, { signal: leaving.signal })
     if (response.status !== 200 || response.body === null)
       throw new Error(`GET ${path} was answered ${response.status}`)
-    const data = eventData(response.body)
+    const data = eventData(response, response.body)
     return {
       next: async () => {
         const { value, done } = await data.next()
@@ -77,7 +77,7 @@ export class Caller {
 
   async #fetch(method: string, path: string, init: CallInit): Promise<Response> {
     const signal = init.signal ?? AbortSignal.timeout(ANSWER_TIMEOUT_MS)
-    const response = await fetch(`${this.#origin}${path}`, { ...init, method, signal } as RequestInit)
+    const response = await fetch(`${this.#origin}${path}`, { ...init, method, signal, duplex: 'half' } as RequestInit)
     const split = parseServerTiming(response.headers.get('server-timing') ?? '')
     if (!split.has('upstream')) throw new Error(`${method} ${path} came without a time split`)
     this.#splits.push(split)
@@ -86,7 +86,8 @@ export class Caller {
 }
 
 export interface CallInit {
-  readonly body?: Uint8Array | string
+  /** A stream is sent as it comes. */
+  readonly body?: Uint8Array | string | ReadableStream<Uint8Array>
   readonly headers?: Readonly<Record<string, string>>
   readonly signal?: AbortSignal
 }
@@ -96,8 +97,14 @@ export function parseServerTiming(header: string): TimeParts {
   return new Map(parts.map(([, name, durationMs]) => [name as string, Number(durationMs)]))
 }
 
-/** The `data:` lines of a stream; comments and the rest are passed over. */
-async function* eventData(body: ReadableStream<Uint8Array>): AsyncGenerator<unknown, void, undefined> {
+/**
+ * The `data:` lines of a stream; comments and the rest are passed over. It holds the response, because Node cancels a
+ * body that nobody has begun to read when the response it came with is collected.
+ */
+async function* eventData(
+  _response: Response,
+  body: ReadableStream<Uint8Array>,
+): AsyncGenerator<unknown, void, undefined> {
   let rest = ''
   try {
     for await (const piece of body) {
@@ -119,4 +126,4 @@ function start(body: Buffer): string {
 }
 
 /** Longer than any deadline of the gateway's own calls. */
-const ANSWER_TIMEOUT_MS = 20_000
+const ANSWER_TIMEOUT_MS = 70_000

@@ -2,8 +2,9 @@
 import { ServerUnavailableError } from '@iokernel/servers'
 import { describe, expect, test } from 'vitest'
 import type { Backend } from '../backends/backend.ts'
+import { postgresBackend } from '../backends/postgres.ts'
 import { redisBackend } from '../backends/redis.ts'
-import { bytes, json } from '../http/answer.ts'
+import { type Answer, bytes, json } from '../http/answer.ts'
 import type { Route } from '../http/router.ts'
 import { THREADS } from '../testing/gateways.ts'
 import { runCheck } from './check.ts'
@@ -17,16 +18,31 @@ const missing: Backend = {
 describe.each(THREADS)('%s', (thread) => {
   test('one line, ok, with what came back and a time split', async () => {
     const report = await runCheck({ backends: [redisBackend], thread, mustHaveAll: true })
-    expect(report.lines).toHaveLength(1)
+    expect(report.lines).toHaveLength(2)
     expect(report.lines[0]).toMatch(/^redis +ok .*100000 bytes the same.*queued \d.*upstream \d/)
+    expect(report.lines[1]).toMatch(/^overview +ok .*asked 1 at once.*redis queued \d.*upstream \d/)
     expect(report.passed).toBe(true)
   })
+
+  test(
+    'Postgres: exact, streamed, told, and fast beside what is slow',
+    async () => {
+      const { lines, passed } = await runCheck({ backends: [postgresBackend], thread, mustHaveAll: true })
+      expect(lines[0]).toMatch(/^postgres +ok .*180 transfers at once and 20 repeated, total unchanged/)
+      expect(lines[0]).toMatch(
+        /50000 entries .* read slowly.*queries of \d+ ms beside \d+ GETs.*queued \d.*upstream \d/,
+      )
+      expect(passed).toBe(true)
+    },
+    CHECK_TIMEOUT_MS,
+  )
 })
 
 test('a missing backend is skipped with the way to get it, and fails where all are wanted', async () => {
   const both = [redisBackend, missing]
   const relaxed = await runCheck({ backends: both, thread: 'inline', mustHaveAll: false })
   expect(relaxed.lines[1]).toMatch(/^missing +skipped +nothing cannot be had\. To get it: wish/)
+  expect(relaxed.lines[2]).toMatch(/^overview +ok .*missing missing/)
   expect(relaxed.passed).toBe(true)
   expect((await runCheck({ backends: both, thread: 'inline', mustHaveAll: true })).passed).toBe(false)
   const none = await runCheck({ backends: [missing], thread: 'inline', mustHaveAll: false })
@@ -38,10 +54,35 @@ test.each([
   ['an event that never was', '/events/:channel', 'POST', json({ receivers: 0 })],
   ['a count that does not count', '/kv/:key/increment', 'POST', json({ value: 1 })],
 ])('notices %s', async (_, path, method, answer) => {
-  const lying: Backend = {
-    ...redisBackend,
+  const report = await runCheck({
+    backends: [lying(redisBackend, method, path, answer)],
+    thread: 'inline',
+    mustHaveAll: false,
+  })
+  expect(report.lines[0]).toMatch(/^redis +FAILED /)
+  expect(report.passed).toBe(false)
+})
+
+test.each([
+  ['a transfer that makes money', '/transfers', 'POST', json({ repeated: false }, 201)],
+  ['a balance that is rounded', '/accounts/:id', 'GET', json({ balance: '90071992547409930.00' })],
+  ['a file that comes out as another', '/accounts/export', 'GET', bytes(Buffer.from('id,owner,balance\n'), 'text/csv')],
+])('notices %s', async (_, path, method, answer) => {
+  const report = await runCheck({
+    backends: [lying(postgresBackend, method, path, answer)],
+    thread: 'inline',
+    mustHaveAll: false,
+  })
+  expect(report.lines[0]).toMatch(/^postgres +FAILED /)
+  expect(report.passed).toBe(false)
+})
+
+/** The backend, but for one route that always gives the same answer. */
+function lying(backend: Backend, method: string, path: string, answer: Answer): Backend {
+  return {
+    ...backend,
     connect: (...given) => {
-      const connection = redisBackend.connect(...given)
+      const connection = backend.connect(...given)
       const lie = (route: Route): Route => ({ ...route, handle: () => answer })
       const routes = connection.routes.map((route) =>
         route.path === path && route.method === method ? lie(route) : route,
@@ -49,7 +90,7 @@ test.each([
       return { routes, ready: (options) => connection.ready(options), state: connection.state }
     },
   }
-  const report = await runCheck({ backends: [lying], thread: 'inline', mustHaveAll: false })
-  expect(report.lines).toEqual([expect.stringMatching(/^redis +FAILED /)])
-  expect(report.passed).toBe(false)
-})
+}
+
+/** 50 000 entries, read slowly on purpose. */
+const CHECK_TIMEOUT_MS = 60_000

@@ -81,7 +81,8 @@ function median(splits: readonly TimeParts[]): string {
   }
   const [queued, upstream, waiting, application] = ['queued', 'upstream', 'waiting', 'application'].map(middle)
   const inside = `waiting for the application ${waiting}, application ${application}`
-  return `median of ${splits.length} answers, in ms: queued ${queued}, upstream ${upstream}, ${inside}`
+  const many = splits.length === 1 ? 'of the answer' : `median of ${splits.length} answers`
+  return `${many}, in ms: queued ${queued}, upstream ${upstream}, ${inside}`
 }
 
 /** No backend has this name. */

@@ -1,6 +1,8 @@
 /** Errors to statuses: a table, as the gateway's users read it. */
 import { AbortedError, DeadlineError, LocalError, RefusedError, RemoteError, RemoteProtocolError } from '@iokernel/core'
+import { PostgresError } from '@iokernel/postgres'
 import { expect, test, vi } from 'vitest'
+import { postgresStatusOf } from '../backends/postgres/statuses.ts'
 import { redisStatusOf } from '../backends/redis/statuses.ts'
 import { failureAnswer, RequestError } from './failures.ts'
 
@@ -28,6 +30,23 @@ test.each([
   expect(answer.status).toBe(status)
   expect(JSON.parse(String(answer.body))).toEqual({ code: error.code, message: error.message, sent })
   expect(answer.headers['retry-after']).toBe(status === 503 ? '7' : undefined)
+})
+
+test.each([
+  ['a key that is taken', '23505', 409],
+  ['a row that breaks a rule', '23514', 422],
+  ['digits that are none', '22P02', 422],
+  ['a conflict that outlived its retries', '40001', 503],
+  ['too many connections', '53300', 503],
+  ['a full disk', '53100', 507],
+  ['a timeout of the server', '57014', 504],
+  ['a shutdown', '57P01', 503],
+  ['a table that is not there', '42P01', 502],
+])('Postgres: %s', (_, code, status) => {
+  const error = new PostgresError(new Map(Object.entries({ C: code, M: 'x', D: 'secret detail' })))
+  const answer = failureAnswer(error, postgresStatusOf, 7)
+  expect(answer.status).toBe(status)
+  expect(JSON.parse(String(answer.body))).toEqual({ code, message: 'x', sent: 'maybe' })
 })
 
 test('a defect of the gateway goes to the log and not to the client', () => {

@@ -49,28 +49,21 @@ async function importAccounts(client: PostgresClient, streams: Seats, request: G
   request.queryOnly()
   using _seat = streams.take()
   const source = await rowSource(request, FORMAT)
-  const { signal } = request
+  const call = request.call({ deadlineMs: request.limits.importDeadlineMs })
   try {
-    const imported = await client.transaction(
-      async (tx) => {
-        await tx.query(INCOMING, [], request.call())
-        const count = await tx.copyFrom(
-          `copy incoming (${source.columns.join(', ')}) from stdin (format csv)`,
-          source.csv,
-        )
-        const [taken] = await tx.query<{ id: string }>(TAKEN, [], request.call())
-        if (taken !== undefined) {
-          throw new RequestError(
-            409,
-            'ACCOUNT_EXISTS',
-            `there is an account ${JSON.stringify(taken.id)}: none was made`,
-          )
-        }
-        await tx.query(MAKE, [], request.call())
-        return count
-      },
-      { signal },
-    )
+    const imported = await client.transaction(async (tx) => {
+      await tx.query(INCOMING, [], call)
+      const count = await tx.copyFrom(
+        `copy incoming (${source.columns.join(', ')}) from stdin (format csv)`,
+        source.csv,
+      )
+      const [taken] = await tx.query<{ id: string }>(TAKEN, [], call)
+      if (taken !== undefined) {
+        throw new RequestError(409, 'ACCOUNT_EXISTS', `there is an account ${JSON.stringify(taken.id)}: none was made`)
+      }
+      await tx.query(MAKE, [], call)
+      return count
+    })
     return json({ imported })
   } finally {
     source.drop()

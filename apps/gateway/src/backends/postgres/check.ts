@@ -1,6 +1,6 @@
 /**
- * What the gateway promises for Postgres, asked of it over HTTP: money is neither made nor lost by transfers at the same
- * time, what is long streams, files come back as they went, changes are told, and who is slow delays nobody.
+ * What the gateway promises for Postgres, asked of it over HTTP: money is neither made nor lost by transfers at the
+ * same time, what is long streams, files come back as they went, changes are told, and who is slow delays nobody.
  *
  * Rules: the server may be somebody's, so every account has a name of its own and is removed again.
  */

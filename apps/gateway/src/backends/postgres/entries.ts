@@ -81,27 +81,24 @@ async function book(client: PostgresClient, streams: Seats, request: GatewayRequ
   const account = idInPath(request.name('id'))
   using _seat = streams.take()
   const source = await rowSource(request, FORMAT)
-  const { signal } = request
+  const call = request.call({ deadlineMs: request.limits.importDeadlineMs })
   try {
-    const booked = await client.transaction(
-      async (tx) => {
-        await tx.query(INCOMING, [], request.call())
-        const count = await tx.copyFrom(
-          `copy incoming (${source.columns.join(', ')}) from stdin (format csv)`,
-          source.csv,
-        )
-        const locked = 'select balance from gateway.accounts where id = $1 for update'
-        const [before] = await tx.query<{ balance: string }>(locked, [account], request.call())
-        if (before === undefined) throw unknownAccount(account)
-        const [now] = await tx.query<{ balance: string }>(ADD, [account], request.call())
-        if (now === undefined) {
-          throw new RequestError(409, 'INSUFFICIENT_FUNDS', 'less than nothing would be left: none was booked')
-        }
-        await tx.query(BOOK, [account, before.balance], request.call())
-        return { booked: count, balance: now.balance }
-      },
-      { signal },
-    )
+    const booked = await client.transaction(async (tx) => {
+      await tx.query(INCOMING, [], call)
+      const count = await tx.copyFrom(
+        `copy incoming (${source.columns.join(', ')}) from stdin (format csv)`,
+        source.csv,
+      )
+      const locked = 'select balance from gateway.accounts where id = $1 for update'
+      const [before] = await tx.query<{ balance: string }>(locked, [account], call)
+      if (before === undefined) throw unknownAccount(account)
+      const [now] = await tx.query<{ balance: string }>(ADD, [account], call)
+      if (now === undefined) {
+        throw new RequestError(409, 'INSUFFICIENT_FUNDS', 'less than nothing would be left: none was booked')
+      }
+      await tx.query(BOOK, [account, before.balance], call)
+      return { booked: count, balance: now.balance }
+    })
     return json(booked)
   } finally {
     source.drop()

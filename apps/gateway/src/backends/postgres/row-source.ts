@@ -4,7 +4,9 @@
  * Rules:
  * 1. CSV begins with a line that names its columns, in any order; the rest is passed on untouched, and the server
  *    judges it. JSON lines become CSV here, line by line, so one column list serves both.
- * 2. A column that is not known is refused before a row is sent. A line has at most `lineBytesMax` bytes.
+ * 2. The source fails when its client leaves, which ends a COPY at once. (An abort does not: Postgres does not look at
+ *    a cancel request while it waits for rows.)
+ * 3. A column that is not known is refused before a row is sent. A line has at most `lineBytesMax` bytes.
  *
  * Limits: UTF-8. The names of the columns are plain: no quotes needed, none understood but around a whole name.
  */

@@ -77,8 +77,12 @@ async function make(tx: PostgresTransaction, transfer: Transfer, onTiming: OnTim
   const options = onTiming === undefined ? {} : { onTiming }
   const { id, from, to, amount } = transfer
   const values = [id, from, to, amount]
-  // Waits for whoever is doing the same transfer right now.
-  const [begun] = await tx.query<TransferRow>(BEGIN_TRANSFER, values, options)
+  const [[begun], found] = await Promise.all([
+    // Waits for whoever is doing the same transfer right now.
+    tx.query<TransferRow>(BEGIN_TRANSFER, values, options),
+    // Leaves with it, which saves a round trip.
+    tx.query<{ id: string; suffices: boolean }>(LOCK_ACCOUNTS, [from, to, amount], options),
+  ])
   if (begun === undefined) {
     const [known] = await tx.query<TransferRow>(KNOWN_TRANSFER, values, options)
     if (known?.same !== true) {
@@ -86,7 +90,6 @@ async function make(tx: PostgresTransaction, transfer: Transfer, onTiming: OnTim
     }
     return { transfer: known, isRepeated: true }
   }
-  const found = await tx.query<{ id: string; suffices: boolean }>(LOCK_ACCOUNTS, [from, to, amount], options)
   const missing = [from, to].find((account) => !found.some((row) => row.id === account))
   if (missing !== undefined) throw unknownAccount(missing)
   if (found.find((row) => row.id === from)?.suffices !== true) {

@@ -11,7 +11,10 @@ export async function redisPart(client: RedisClient, name: Buffer, options: Call
   if (type === 'none') return { found: false }
   const about = { found: true, type, ttlMs: ttlMs < 0 ? null : ttlMs }
   if (type !== 'string') return about
-  const value = client.bytes.multi().strlen(key).getrange(key, 0, SHOWN_BYTES - 1)
+  const value = client.bytes
+    .multi()
+    .strlen(key)
+    .getrange(key, 0, SHOWN_BYTES - 1)
   const [bytes, begun] = resultsOf(await value.exec(options))
   return { ...about, bytes, value: jsonText(begun), complete: bytes <= SHOWN_BYTES }
 }

@@ -21,9 +21,16 @@ const STATUSES: ReadonlyMap<string, number> = new Map([
   ['CLUSTERDOWN', 503],
 ])
 
+type Succeeded<Results extends readonly unknown[]> = {
+  [Index in keyof Results]: Exclude<Results[Index], IoKernelError>
+}
+
 /** A transaction's commands fail one by one; here one failure is the failure of all. */
-export function resultsOf<Results extends readonly unknown[]>(results: Results): Results {
-  const failed = results.find((result) => result instanceof IoKernelError)
-  if (failed !== undefined) throw failed
-  return results
+export function resultsOf<Results extends readonly unknown[]>(results: Results): Succeeded<Results> {
+  if (haveSucceeded(results)) return results
+  throw results.find((result) => result instanceof IoKernelError)
+}
+
+function haveSucceeded<Results extends readonly unknown[]>(results: Results): results is Results & Succeeded<Results> {
+  return !results.some((result) => result instanceof IoKernelError)
 }
