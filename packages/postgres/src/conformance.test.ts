@@ -120,7 +120,7 @@ const more: readonly Fixture<PostgresIo>[] = [
     bytes: capture('COPY FROM STDIN where nobody is in for it').bytes,
     expected: [
       {
-        reply: capture('COPY FROM STDIN where nobody is in for it').bytes.replace(/(G\0\0\0\x09.{5}).*$/s, '$1'),
+        reply: throughCopyIn(capture('COPY FROM STDIN where nobody is in for it').bytes),
         flags: FINAL_ERROR_CLOSE,
         verdict: 'call',
       },
@@ -288,4 +288,9 @@ function endOfPipeline(bytes: string): Fixture['expected'] & object {
 function execution(text: string, values: readonly unknown[]): Execution {
   const statement = new Statement(text, analyzer([])(text), undefined)
   return { statement, values, asArrays: false, prepared: true }
+}
+
+/** Up to the end of CopyInResponse: a type, a length of 9 and 5 bytes behind it. */
+function throughCopyIn(bytes: string): string {
+  return bytes.slice(0, bytes.indexOf('G\0\0\0\t') + 10)
 }

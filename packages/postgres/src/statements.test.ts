@@ -17,6 +17,9 @@ function payloadOf(text: string, hash: number): Buffer {
 }
 
 /** What a server does with what it is sent; it answers with the text of the statement that it ran. */
+/** A DataRow of one short value, and the CommandComplete behind it. */
+const ROW_OF_ONE = /D\0\0\0.\0.\0\0\0.([^\0]*)C/s
+
 class Server {
   readonly names = new Map<string, string>()
   /** Statements that cannot be parsed at the moment. */
@@ -109,7 +112,7 @@ class Line implements FrameSink {
     if ((flags & FrameFlag.Error) !== 0) this.#stale = this.statements.isStale
     if ((flags & FrameFlag.Final) === 0) return
     const code = /\0C([0-9A-Z]{5})\0/.exec(this.#text)?.[1]
-    const ran = /D\0\0\0.\0\x01\0\0\0.([^\0]*)C/s.exec(this.#text)?.[1]
+    const ran = ROW_OF_ONE.exec(this.#text)?.[1]
     this.#outcomes.push({ code, stale: this.#stale, ran })
     this.#text = ''
     this.#stale = false

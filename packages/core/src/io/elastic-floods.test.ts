@@ -110,9 +110,9 @@ describe('a statement that becomes slow', () => {
 
   test('while hundreds of it are in flight has filled every lane: after that the others pass it', async () => {
     await turning(200, (simulator, turns) => {
-      // Windows of 16, 200 ms each.
+      // Windows of 32, 200 ms each, are on the server when it turns.
       simulator.run(4_000)
-      expect(simulator.behindSlow).toBeLessThan(200)
+      expect(simulator.behindSlow).toBeLessThan(400)
       simulator.forget().run(3_000)
       expect(simulator.report(FAST).count).toBeGreaterThan(1_300)
       expect(simulator.report(FAST).p99Ms).toBeLessThan(10)

@@ -79,7 +79,7 @@ export class LaneCalls implements Waiting {
     const queue = shares ? this.#sharing : this.#alone
     if (!queue.isEmpty) return false
     const lanes = this.#host.lanes()
-    const lane = lanes.choose(shares, call.arrivedAtMs, this, nowMs)
+    const lane = lanes.choose(call, shares, this, nowMs)
     if (lane === undefined) return false
     lanes.write(lane, call, shares, nowMs)
     return true
@@ -191,7 +191,7 @@ export class LaneCalls implements Waiting {
         continue
       }
       const shares = queue === this.#sharing
-      const lane = lanes.choose(shares, call.arrivedAtMs, this, nowMs)
+      const lane = lanes.choose(call, shares, this, nowMs)
       if (lane === undefined) return
       queue.shift()
       lanes.write(lane, call, shares, nowMs)

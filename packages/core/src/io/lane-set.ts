@@ -111,8 +111,8 @@ export class LaneSet implements ConnectionOwner {
   }
 
   /** A lane for one more call, or undefined when it has to wait. */
-  choose(shares: boolean, sinceMs: number, waiting: Waiting, nowMs: number): LiveConnection | undefined {
-    const choice = this.#host.scheduler.choose(shares, sinceMs, this.#lanes, waiting, nowMs)
+  choose(call: Call, shares: boolean, waiting: Waiting, nowMs: number): LiveConnection | undefined {
+    const choice = this.#host.scheduler.choose(call, shares, this.#lanes, waiting, nowMs)
     return choice < 0 ? undefined : this.#lanes[choice]
   }
 

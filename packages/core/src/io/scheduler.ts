@@ -35,8 +35,8 @@ export interface Scheduler {
   readonly lanesMax: number
   /** May this call share a lane with others? */
   shares(call: Call): boolean
-  /** Index into `lanes`, or -1 when the call, which has been here since `sinceMs`, has to wait. */
-  choose(shares: boolean, sinceMs: number, lanes: readonly LaneLoad[], waiting: Waiting, nowMs: number): number
+  /** Index into `lanes`, or -1 when the call has to wait. `shares` is what was said of it just now. */
+  choose(call: Call, shares: boolean, lanes: readonly LaneLoad[], waiting: Waiting, nowMs: number): number
   /** How many more lanes to open for those who wait; `opening` are on their way. */
   more(waiting: Waiting, lanes: readonly LaneLoad[], opening: number, nowMs: number): number
   /** Nothing more is written on this lane, and what can be moved from it is. */
@@ -54,7 +54,7 @@ export const oneLane: Scheduler = {
   lanesMin: 1,
   lanesMax: 1,
   shares: () => true,
-  choose: (_shares, _sinceMs, lanes) => (lanes[0]?.hasRoom === true ? 0 : -1),
+  choose: (_call, _shares, lanes) => (lanes[0]?.hasRoom === true ? 0 : -1),
   more: (_waiting, lanes, opening) => (lanes.length + opening === 0 ? 1 : 0),
   isLate: () => false,
 }
@@ -65,7 +65,7 @@ export function pool(lanesMax: number): Scheduler {
     lanesMin: 1,
     lanesMax,
     shares: () => false,
-    choose: (_shares, _sinceMs, lanes) => lanes.findIndex(isFree),
+    choose: (_call, _shares, lanes) => lanes.findIndex(isFree),
     more: ({ alone }, lanes, opening) => Math.min(alone - opening, lanesMax - lanes.length - opening),
     isLate: () => false,
   }

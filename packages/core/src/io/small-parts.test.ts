@@ -125,27 +125,28 @@ describe('the addresses', () => {
 
 describe('the scheduler', () => {
   const lane = (count: number, hasRoom = true) => ({ hasRoom, unanswered: { count }, taken: false, headSinceMs: 0 })
+  const call = new Call()
   const waiting = (alone: number) => ({ sharing: 0, sharingSinceMs: 0, alone, aloneSinceMs: 0 })
 
   test('of one lane keeps the order: everything goes there, or waits', () => {
-    expect(oneLane.choose(true, 0, [], waiting(0), 0)).toBe(-1)
+    expect(oneLane.choose(call, true, [], waiting(0), 0)).toBe(-1)
     expect(oneLane.more(waiting(0), [], 0, 0)).toBe(1)
     expect(oneLane.more(waiting(0), [], 1, 0)).toBe(0)
-    expect(oneLane.choose(true, 0, [lane(5_000)], waiting(0), 0)).toBe(0)
-    expect(oneLane.choose(true, 0, [lane(5, false), lane(0)], waiting(0), 0)).toBe(-1)
+    expect(oneLane.choose(call, true, [lane(5_000)], waiting(0), 0)).toBe(0)
+    expect(oneLane.choose(call, true, [lane(5, false), lane(0)], waiting(0), 0)).toBe(-1)
     expect(oneLane.more(waiting(0), [lane(5, false)], 0, 0)).toBe(0)
   })
 
   test('of a pool gives one call at a time to each lane, and opens no more than it may', () => {
     const three = pool(3)
-    expect(three.choose(false, 0, [], waiting(0), 0)).toBe(-1)
+    expect(three.choose(call, false, [], waiting(0), 0)).toBe(-1)
     expect(three.more(waiting(5), [], 0, 0)).toBe(3)
-    expect(three.choose(false, 0, [lane(1), lane(0)], waiting(0), 0)).toBe(1)
-    expect(three.choose(false, 0, [lane(1), lane(1)], waiting(0), 0)).toBe(-1)
+    expect(three.choose(call, false, [lane(1), lane(0)], waiting(0), 0)).toBe(1)
+    expect(three.choose(call, false, [lane(1), lane(1)], waiting(0), 0)).toBe(-1)
     expect(three.more(waiting(4), [lane(1), lane(1)], 0, 0)).toBe(1)
     expect(three.more(waiting(1), [lane(1), lane(1)], 1, 0)).toBe(0)
     expect(three.more(waiting(4), [lane(1), lane(1), lane(1)], 0, 0)).toBe(0)
-    expect(three.choose(false, 0, [lane(0, false), lane(1), lane(1)], waiting(0), 0)).toBe(-1)
+    expect(three.choose(call, false, [lane(0, false), lane(1), lane(1)], waiting(0), 0)).toBe(-1)
   })
 })
 

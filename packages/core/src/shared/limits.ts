@@ -107,7 +107,8 @@ export interface UpstreamLimits {
   readonly lanesMax: number
   /**
    * Elastic lanes: quick reads written and not answered on one lane. A deeper queue in the server buys little and puts
-   * everybody behind a slow one. Multiplied where the round trip is long.
+   * everybody behind a slow one: 32 small reads are half a millisecond of work, about what it takes until the next are
+   * written. Multiplied where the round trip is long.
    */
   readonly windowMax: number
   /**
@@ -166,7 +167,7 @@ export const UPSTREAM_LIMITS: UpstreamLimits = {
   sessionsMax: 64,
   sessionsIdleMax: 4,
   lanesMax: 10,
-  windowMax: 16,
+  windowMax: 32,
   quickMsMax: 2,
   lateHeadMs: 10,
   growAfterMs: 5,

@@ -68,7 +68,9 @@ describe.each(['system', 18] as const)('PostgreSQL %s', (version) => {
     })
 
     function verified(): string {
-      return (world.server.tls?.url as string).replace('127.0.0.1', 'localhost')
+      const { tls } = world.server
+      if (tls === undefined) throw new Error('the server was started with TLS')
+      return tls.url.replace('127.0.0.1', 'localhost')
     }
 
     function socket(): PostgresTarget {

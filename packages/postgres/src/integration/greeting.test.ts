@@ -146,8 +146,8 @@ describe.each(['system', 17, 18] satisfies PostgresVersion[])('PostgreSQL %s', (
   it('speaks the newest protocol there is', async () => {
     const live = await open({ protocolVersion: 'latest' })
     expect((live.facts as PostgresFacts).protocol).toBe(server.major >= 18 ? '3.2' : '3.0')
-    const { key } = live.connection.cancel?.() as { key: Uint8Array }
-    expect(key.length).toBe(server.major >= 18 ? 32 : 4)
+    const token = live.connection.cancel?.() as { key: Uint8Array } | undefined
+    expect(token?.key.length).toBe(server.major >= 18 ? 32 : 4)
   })
 
   it('begins with TLS where the server can', async () => {
