@@ -99,7 +99,7 @@ describe('a statement that becomes slow', () => {
   test('while some dozens of it are in flight fills few lanes, and the others pass it at once', async () => {
     await turning(12, (simulator, turns) => {
       simulator.run(1_000)
-      expect(simulator.behindSlow).toBeLessThan(40)
+      expect(simulator.behindSlow).toBeLessThan(80)
       expect(simulator.report(FAST).count).toBeGreaterThan(400)
       expect(simulator.report(FAST).p99Ms).toBeLessThan(60)
       simulator.forget().run(3_000)
@@ -111,7 +111,7 @@ describe('a statement that becomes slow', () => {
   test('while hundreds of it are in flight has filled every lane: after that the others pass it', async () => {
     await turning(200, (simulator, turns) => {
       // Windows of 32, 200 ms each, are on the server when it turns.
-      simulator.run(4_000)
+      simulator.run(8_000)
       expect(simulator.behindSlow).toBeLessThan(400)
       simulator.forget().run(3_000)
       expect(simulator.report(FAST).count).toBeGreaterThan(1_300)
