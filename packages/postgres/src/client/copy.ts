@@ -12,7 +12,7 @@
  * Limits: data is not looked at. Text is sent as UTF-8.
  */
 import type { CallOptions, Link, ReplyStream, SessionLink } from '@iokernel/core/plugin'
-import { RemoteProtocolError } from '@iokernel/core/plugin'
+import { AbortedError, RemoteProtocolError } from '@iokernel/core/plugin'
 import { Pieces } from '../codec/pieces.ts'
 import { checked, HEADER_BYTES, Message, messageEnd, Reply } from '../codec/reply.ts'
 import type { Rows } from '../codec/rows.ts'
@@ -73,7 +73,10 @@ async function send(
   iterator: AsyncIterator<unknown> | Iterator<unknown>,
   options: CopyOptions | undefined,
 ): Promise<number> {
-  const outstanding = new Outstanding(link.request(COPY_IN, execution, options))
+  // A cancel is not looked at by a server that reads data: whoever aborts says so in the data.
+  const { signal, ...others } = options ?? {}
+  if (signal?.aborted === true) throw aborted(signal, 'no')
+  const outstanding = new Outstanding(link.request(COPY_IN, execution, others), signal)
   try {
     await feed(link, iterator, outstanding)
   } catch (error) {
@@ -121,22 +124,30 @@ class Outstanding {
   /** It was answered before its data had ended, or it failed. */
   failed = false
   serverError: unknown
+  #aborted: AbortedError | undefined
   #interrupt: ((error: unknown) => void) | undefined
 
-  constructor(result: Promise<Rows<unknown>>) {
+  constructor(result: Promise<Rows<unknown>>, signal: AbortSignal | undefined) {
     this.result = result
-    result.catch((error: unknown) => {
-      this.failed = true
-      this.serverError = error
-      this.#interrupt?.(error)
-    })
+    const onAbort = (): void => {
+      this.#aborted = aborted(signal as AbortSignal, 'maybe')
+      this.#interrupt?.(this.#aborted)
+    }
+    signal?.addEventListener('abort', onAbort, { once: true })
+    result
+      .catch((error: unknown) => {
+        this.failed = true
+        this.serverError = error
+        this.#interrupt?.(error)
+      })
+      .finally(() => signal?.removeEventListener('abort', onAbort))
   }
 
   /** `step`, or the statement's failure, whichever is first. */
   during<Result>(step: Result | PromiseLike<Result>): Promise<Result> {
-    if (this.failed) {
+    if (this.failed || this.#aborted !== undefined) {
       Promise.resolve(step).catch(() => undefined)
-      return Promise.reject(this.serverError)
+      return Promise.reject(this.failed ? this.serverError : this.#aborted)
     }
     return new Promise((resolve, reject) => {
       this.#interrupt = reject
@@ -145,7 +156,11 @@ class Outstanding {
   }
 }
 
-/** The source has failed: the server undoes what it has had. */
+function aborted(signal: AbortSignal, sent: 'no' | 'maybe'): AbortedError {
+  return new AbortedError('the copy was aborted', { sent, cause: signal.reason })
+}
+
+/** The source has failed, or nobody wants it any more: the server undoes what it has had. */
 async function giveUp(link: SessionLink, outstanding: Outstanding): Promise<void> {
   await link.request(COPY_FAIL, 'the source of the data failed').catch(() => undefined)
   await outstanding.result.catch(() => undefined)

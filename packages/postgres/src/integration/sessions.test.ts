@@ -187,6 +187,21 @@ inEveryMode('sessions', {}, (world) => {
     expect((await db.query('select count(*)::int as n from copied'))[0]).toEqual({ n: 50_001 })
   })
 
+  it('end a copy that is aborted while it waits for its source, and leave nothing of it', async () => {
+    const db = world.connect()
+    await db.simple('create table if not exists aborted (id int); truncate aborted')
+    const abort = new AbortController()
+    async function* endless(): AsyncGenerator<string> {
+      yield '1\n'
+      abort.abort()
+      await new Promise(() => undefined)
+    }
+    const copy = db.copyFrom('copy aborted from stdin', endless(), { signal: abort.signal })
+    await expect(copy).rejects.toMatchObject({ code: 'ABORTED' })
+    expect(await db.query('select * from aborted')).toEqual([])
+    expect(await db.copyFrom('copy aborted from stdin', ['1\n'])).toBe(1)
+  })
+
   it('hear what is notified, in order, and in no other channel', async () => {
     const db = world.connect()
     const feed = db.listen('Orders', 'other')
