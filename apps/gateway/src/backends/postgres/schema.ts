@@ -10,14 +10,13 @@
  *
  * Limit: PostgreSQL 13 or later (`gen_random_uuid`).
  */
-import type { CallOptions } from '@iokernel/core'
 import type { PostgresClient } from '@iokernel/postgres'
 import { SEGMENTS_TAKEN } from './account-fields.ts'
 
 /** Where changes of accounts are told. */
 export const CHANGES_CHANNEL = 'gateway_accounts'
 
-export async function prepareSchema(client: PostgresClient, options: CallOptions): Promise<void> {
+export async function prepareSchema(client: PostgresClient, options: { readonly deadlineMs: number }): Promise<void> {
   const [found] = await client.query(`select to_regclass('gateway.steps') is not null as found`, [], options)
   if (found?.['found'] === true) {
     const [last] = await client.query<{ done: number }>('select max(number) as done from gateway.steps', [], options)
