@@ -104,19 +104,19 @@ describe('a statement that becomes slow', () => {
       expect(simulator.report(FAST).p99Ms).toBeLessThan(60)
       simulator.forget().run(3_000)
       expect(simulator.report(FAST).p99Ms).toBeLessThan(10)
-      expect(simulator.report(turns).count).toBeGreaterThan(0.7 * 9 * 15)
+      expect(simulator.report(turns).count).toBeGreaterThan(0.6 * 9 * 15)
     })
   })
 
   test('while hundreds of it are in flight has filled every lane: after that the others pass it', async () => {
     await turning(200, (simulator, turns) => {
-      // Windows of 32, 200 ms each, are on the server when it turns.
+      // Windows of 64, 200 ms each, are on the server when it turns.
       simulator.run(8_000)
       expect(simulator.behindSlow).toBeLessThan(400)
       simulator.forget().run(3_000)
       expect(simulator.report(FAST).count).toBeGreaterThan(1_300)
       expect(simulator.report(FAST).p99Ms).toBeLessThan(10)
-      expect(simulator.report(turns).count).toBeGreaterThan(0.7 * 9 * 15)
+      expect(simulator.report(turns).count).toBeGreaterThan(0.6 * 9 * 15)
     })
   })
 })
