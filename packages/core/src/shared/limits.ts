@@ -106,9 +106,9 @@ export interface UpstreamLimits {
    */
   readonly lanesMax: number
   /**
-   * Elastic lanes: small quick reads written and not answered on one lane; larger ones a quarter of that. A deeper queue
-   * in the server buys little and puts everybody behind a slow one: 64 small reads are less than a millisecond of work.
-   * (Measured with 50 in flight: 61 k/s, with 32 52 k/s.) Multiplied where the round trip is long.
+   * Elastic lanes: small quick reads written and not answered on one lane; larger ones a quarter of that. A deeper
+   * queue in the server buys little and puts everybody behind a slow one: 64 small reads are less than a millisecond of
+   * work. (Measured with 50 in flight: 61 k/s, with 32 52 k/s.) Multiplied where the round trip is long.
    */
   readonly windowMax: number
   /**
