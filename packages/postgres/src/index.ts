@@ -5,6 +5,8 @@
  *   const db = kernel.connect(postgres, 'postgres://app@db.internal/shop')
  *   const orders = await db.query('select * from orders where user_id = $1', [1])
  */
+export type { Gap } from '@iokernel/core/plugin'
+
 import type { Protocol } from '@iokernel/core/plugin'
 import { PLUGIN_API } from '@iokernel/core/plugin'
 import type { PostgresApp } from './app.ts'
@@ -16,7 +18,6 @@ export type { PostgresApp, TypeParser, TypeParsers } from './app.ts'
 export type { Queries } from './client/caller.ts'
 export type { CopyOptions, CopySource, CopyStream } from './client/copy.ts'
 export type { CursorOptions } from './client/cursor.ts'
-export type { Gap } from './client/feed.ts'
 export type { Channels, ListenOptions, Notification, Subscription } from './client/listen.ts'
 export type { LockKey } from './client/locks.ts'
 export type { QueryOptions, RowOptions, SimpleOptions } from './client/query.ts'

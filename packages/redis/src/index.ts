@@ -5,6 +5,8 @@
  *   const cache = kernel.connect(redis, 'redis://cache.internal')
  *   await cache.set('user:1', 'value', 'EX', 60)
  */
+export type { Gap } from '@iokernel/core/plugin'
+
 import type { Protocol } from '@iokernel/core/plugin'
 import { PLUGIN_API } from '@iokernel/core/plugin'
 import { type RedisClient, redisClient } from './client.ts'
@@ -12,7 +14,6 @@ import type { RedisIo } from './io.ts'
 import { type RedisApp, type RedisTarget, resolve } from './resolve.ts'
 
 export type { RedisCommands } from './client/command-set.ts'
-export type { Gap } from './client/feed.ts'
 export type { RedisMulti } from './client/multi.ts'
 export type {
   FeedOptions,

@@ -21,6 +21,7 @@ export {
   RemoteProtocolError,
   RoleError,
 } from './errors.ts'
+export { Feed, type Gap } from './feed.ts'
 export type {
   CallOptions,
   CallTiming,

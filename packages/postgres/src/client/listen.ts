@@ -12,10 +12,10 @@
  * quotes it, and `notify` does not read it as an identifier).
  */
 import { setMaxListeners } from 'node:events'
-import type { Interest, InterestHandler, Link, ReplyBytes, WaitOptions } from '@iokernel/core/plugin'
+import type { Gap, Interest, InterestHandler, Link, ReplyBytes, WaitOptions } from '@iokernel/core/plugin'
+import { Feed } from '@iokernel/core/plugin'
 import { postgresError } from '../codec/errors.ts'
 import { checkCount, checkOptions, isPlainObject, type Kind, mustBeCount, WAIT_OPTIONS, wrong } from '../options.ts'
-import { Feed, type Gap } from './feed.ts'
 
 /** What somebody has sent to a channel. */
 export interface Notification {

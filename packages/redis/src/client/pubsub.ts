@@ -12,7 +12,8 @@
  * tracked prefix; see push.ts). An invalidation reaches every tracking interest of the upstream and is filtered here.
  */
 import { setMaxListeners } from 'node:events'
-import type { Cloneable, Interest, InterestHandler, Link, ReplyBytes, WaitOptions } from '@iokernel/core/plugin'
+import type { Cloneable, Gap, Interest, InterestHandler, Link, ReplyBytes, WaitOptions } from '@iokernel/core/plugin'
+import { Feed } from '@iokernel/core/plugin'
 import { errorText, RedisError, redisError } from '../codec/errors.ts'
 import { decodeReply } from '../codec/reply.ts'
 import type { AnyReply } from '../codec/resp3.ts'
@@ -28,7 +29,6 @@ import {
   wrong,
 } from '../options.ts'
 import { smallestCover } from '../push.ts'
-import { Feed, type Gap } from './feed.ts'
 import type { Key } from './types.ts'
 
 /** A published message. */

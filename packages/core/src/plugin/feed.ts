@@ -1,5 +1,6 @@
 /**
- * A bounded queue between pushes, which come when they come, and a loop that takes them when it can.
+ * A bounded queue between pushes, which come when they come, and a loop that takes them when it can: for client halves
+ * that give interests as async iterables.
  *
  * Rules:
  * 1. Nothing is lost silently: what does not fit is dropped, and one `gap` stands where it was.
@@ -9,7 +10,7 @@
  *
  * Limits: `eventsMax` events of `bytesMax` bytes wait, a larger one alone; the gap that says so is one more.
  */
-import type { GapReason } from '@iokernel/core/plugin'
+import type { GapReason } from './protocol.ts'
 
 /** Something may have been missed here. */
 export interface Gap {
