@@ -19,11 +19,14 @@ const USERS = [
   { name: 'old', password: 'hunter2', encryption: 'md5' },
   { name: 'ada_clear', password: 'hunter2' },
   { name: 'ada_cert', password: 'never asked for' },
+  // As the certificates of the tests call their owner.
+  { name: 'iokernel test client', password: 'never asked for' },
 ] as const
 /** In clear text, by certificate, and not at all. */
 const HBA = [
   'host all ada_clear 127.0.0.1/32 password',
   'hostssl all ada_cert 127.0.0.1/32 cert',
+  'hostssl all "iokernel test client" 127.0.0.1/32 cert',
   'hostnossl all nobody 127.0.0.1/32 reject',
 ]
 
@@ -104,6 +107,8 @@ describe.each(['system', 17, 18] satisfies PostgresVersion[])('PostgreSQL %s', (
 
   it('takes a certificate for who we are', async () => {
     const { ca, clientCert, clientKey } = server.tls as NonNullable<PostgresServer['tls']>
+    const live = await open({ user: 'iokernel test client', tls: { ca, cert: clientCert, key: clientKey } })
+    expect((live.facts as PostgresFacts).role).toBe('primary')
     await expect(open({ user: 'ada_cert', tls: { ca, cert: clientCert, key: clientKey } })).rejects.toMatchObject({
       // The certificate is for another name: the server has read it.
       code: '28000',
