@@ -154,7 +154,8 @@ describe('what is learned', () => {
       const simulator = after(simulated(random), 1_000, FAST, turns)
       slowSinceMs = simulator.world.nowMs()
       simulator.forget().run(2_000)
-      expect(simulator.behindSlow).toBeLessThan(100)
+      // Half a dozen slow calls until it is known, and behind each what comes until it is late: 30 reads, or some more.
+      expect(simulator.behindSlow).toBeLessThan(300)
       simulator.forget().run(5_000)
       expect(simulator.behindSlow).toBe(0)
       expect(simulator.report(FAST).p99Ms).toBeLessThan(3)
