@@ -151,11 +151,10 @@ describe('what is learned', () => {
         perSecond: 20,
         serviceMs: (_: Random, nowMs: number) => (nowMs < slowSinceMs ? 0.05 : 200),
       }
-      const simulator = after(simulated(random), 1_000, FAST, turns)
+      const simulator = after(simulated(random, { limits: { windowMax: 16 } }), 1_000, FAST, turns)
       slowSinceMs = simulator.world.nowMs()
       simulator.forget().run(2_000)
-      // Half a dozen slow calls until it is known, and behind each what comes until it is late: 30 reads, or some more.
-      expect(simulator.behindSlow).toBeLessThan(300)
+      expect(simulator.behindSlow).toBeLessThan(100)
       simulator.forget().run(5_000)
       expect(simulator.behindSlow).toBe(0)
       expect(simulator.report(FAST).p99Ms).toBeLessThan(3)
