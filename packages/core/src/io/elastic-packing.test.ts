@@ -4,7 +4,7 @@ import { CallFlag } from '../channel/records.ts'
 import { UPSTREAM_LIMITS } from '../shared/limits.ts'
 import { Call } from './call.ts'
 import { ElasticLanes } from './elastic.ts'
-import { ServiceTimes } from './service-times.ts'
+import { type ServiceTime, ServiceTimes } from './service-times.ts'
 
 const NOBODY = { sharing: 0, sharingSinceMs: 0, alone: 0, aloneSinceMs: 0 }
 const NOW_MS = 1_000
@@ -39,6 +39,21 @@ describe('a small read', () => {
     expect(reads(0.05)(windowMax, 3, 0)).toBe(1)
     expect(reads(0.05, 1)(windowMax, 0)).toBe(1)
   })
+})
+
+test('a small read is not packed behind a head that takes longer than small reads do, while a lane is idle', () => {
+  const times = new ServiceTimes(UPSTREAM_LIMITS.quickMsMax)
+  const lanes = new ElasticLanes(10, UPSTREAM_LIMITS, times)
+  const call = new Call()
+  call.flags = CallFlag.Read
+  call.fingerprint = 1
+  call.arrivedAtMs = NOW_MS
+  for (let sample = 0; sample < 10; sample++) times.observe(times.of(1) as ServiceTime, 0.05, false)
+  expect(lanes.shares(call)).toBe(true)
+  const stuck = { ...lane(3), headSinceMs: NOW_MS - 1 }
+  expect(lanes.choose(call, true, [stuck, lane(0)], NOBODY, NOW_MS)).toBe(1)
+  expect(lanes.choose(call, true, [stuck, lane(2), lane(0)], NOBODY, NOW_MS)).toBe(1)
+  expect(lanes.choose(call, true, [stuck], NOBODY, NOW_MS)).toBe(0)
 })
 
 describe('a larger quick read', () => {

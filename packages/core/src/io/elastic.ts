@@ -97,7 +97,8 @@ export class ElasticLanes implements Scheduler {
     }
     // A small call costs its server less than the change to another process does; a larger one is worth its own.
     const packs = call.service !== undefined && call.service.highMs <= SMALL_MS
-    const mayWake = !packs || nowMs - call.arrivedAtMs >= WAKE_AFTER_MS
+    const stuckMs = SMALL_MS + this.#times.roundTripMs
+    let mayWake = !packs || nowMs - call.arrivedAtMs >= WAKE_AFTER_MS
     const depth = packs ? window : Math.ceil(window / LARGER)
     let first = -1
     let isFirst = true
@@ -107,7 +108,10 @@ export class ElasticLanes implements Scheduler {
       const { count } = lane.unanswered
       if (count === 0 && (mayWake || isFirst)) return index
       if (count > 0 && count < depth) {
-        if (packs) return index
+        // Its head takes longer than a small read does: not late yet, and reason enough to look for an idle lane.
+        const isStuck = nowMs - lane.headSinceMs > stuckMs
+        if (packs && !isStuck) return index
+        if (isStuck) mayWake = true
         if (first === -1) first = index
       }
       isFirst = false
