@@ -19,7 +19,9 @@ afterEach(() => {
   performance.now = real.now
 })
 
-/** `everyMs`: how far apart replies come, one by one, while `waiting` calls wait. Says how many turns looked in vain. */
+/**
+ * `everyMs`: how far apart replies come, one by one, while `waiting` calls wait. Says how many turns looked in vain.
+ */
 function looked(waiting: number, everyMs: number, forMs: number): number {
   let vain = 0
   let nextAtMs = now + everyMs
