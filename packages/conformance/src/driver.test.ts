@@ -170,6 +170,7 @@ function scanOf(report: (sink: FrameSink, start: number, end: number) => void, d
       frame: (from, to, flags) => sink.frame(from, to, flags),
       expect: (length) => sink.expect(length),
       hint: () => sink.hint(),
+      out: () => sink.out(),
     }
     report(bound, start, end)
     return done ?? end - start

@@ -163,6 +163,10 @@ export class Driver implements FrameSink {
     return this.#purpose === 'push' ? 0 : -1
   }
 
+  out(): ByteWriter {
+    return this.written
+  }
+
   // ---- Receiving -------------------------------------------------------------------------------------------
 
   /** True when there is reason to look again: only raw bytes leave the rest unframed. */

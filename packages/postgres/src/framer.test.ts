@@ -36,6 +36,10 @@ class Sink implements FrameSink {
   hint(): number {
     return this.hints[0] ?? this.idle
   }
+
+  out(): ByteWriter {
+    return new ByteWriter()
+  }
 }
 
 function scan(text: string, hints: readonly number[] = [Plain], framer = new Framer()): Sink {
@@ -203,6 +207,7 @@ describe('a push connection', () => {
       frame: (start, end) => routes.push(ledger.route(bytes, start, end)),
       expect: () => undefined,
       hint: () => 0,
+      out: () => out,
     })
     expect(routes).toEqual([{ key: 'a', kind: 'ended' }])
     expect(ledger.route(bytes, 0, bytes.length)).toEqual({ key: undefined, kind: 'message' })

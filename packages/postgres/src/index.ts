@@ -39,7 +39,7 @@ export const postgres: Protocol<PostgresTarget, PostgresIo, PostgresApp, Postgre
   name: 'postgres',
   api: PLUGIN_API,
   io: new URL('./io.js', import.meta.url),
-  supports: { replies: 'in-order', lanes: 'elastic', push: true, serve: false, tls: 'negotiated' },
+  supports: { replies: 'in-order', lanes: 'elastic', push: 'asked', serve: false, tls: 'negotiated' },
   // Lanes and sessions together, as every pool's default is: a server's default bears 100 from everybody.
   limits: { connectionsMax: 10 },
   resolve,

@@ -124,6 +124,10 @@ class Line implements FrameSink {
   hint(): number {
     return this.#waiting > 0 ? Prepared : -1
   }
+
+  out(): ByteWriter {
+    return new ByteWriter()
+  }
 }
 
 describe('statements', () => {

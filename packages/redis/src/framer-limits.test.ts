@@ -1,6 +1,6 @@
 /** The framer's bounds: depth, lengths, memory and time. */
 import type { FrameSink } from '@iokernel/core/plugin'
-import { RemoteProtocolError } from '@iokernel/core/plugin'
+import { ByteWriter, RemoteProtocolError } from '@iokernel/core/plugin'
 import { describe, expect, it } from 'vitest'
 import { Reader, splits } from '../fixtures/harness.ts'
 import { Framer } from './framer.ts'
@@ -102,7 +102,12 @@ describe('large frames', () => {
     const memory = Buffer.from(lines + array)
     const framer = new Framer()
     let frames = 0
-    const sink: FrameSink = { frame: () => frames++, expect: () => undefined, hint: () => 0 }
+    const sink: FrameSink = {
+      frame: () => frames++,
+      expect: () => undefined,
+      hint: () => 0,
+      out: () => new ByteWriter(),
+    }
     const touched = countReads(memory)
     let from = 0
     for (let end = 1; end <= memory.length; end++) from += framer.scan(touched.bytes, from, end, sink)

@@ -40,7 +40,7 @@ export const redis: Protocol<RedisTarget, RedisIo, RedisApp, RedisClient> = {
   name: 'redis',
   api: PLUGIN_API,
   io: new URL('./io.js', import.meta.url),
-  supports: { replies: 'in-order', lanes: 'one', push: true, serve: false, tls: 'direct' },
+  supports: { replies: 'in-order', lanes: 'one', push: 'asked', serve: false, tls: 'direct' },
   resolve,
   client: (link) => redisClient(link),
 }

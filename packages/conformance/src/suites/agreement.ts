@@ -14,7 +14,7 @@ import { bytesOf, type Subject } from '../subject.ts'
 export function agreementTests({ test }: Runner, subject: Subject): void {
   const { push, replies } = subject.protocol.supports
   test('the replies of the codec samples are one reply each', () => readSamples(subject))
-  if (push) {
+  if (push === 'asked') {
     test('pushes: a push connection takes interests, and fixtures show pushes', () => {
       const connection = pushConnection(subject)
       assert.equal(typeof connection.subscribe, 'function', 'subscribe()')
@@ -22,11 +22,16 @@ export function agreementTests({ test }: Runner, subject: Subject): void {
       assert.equal(typeof connection.route, 'function', 'route()')
       assert(arrivalsOf(subject).some(isPush), 'no fixture yields a push')
     })
+  } else if (push === 'lanes') {
+    test('pushes: lanes route them, and fixtures show them', () => {
+      assert.equal(typeof pushConnection(subject).route, 'function', 'route()')
+      assert(arrivalsOf(subject).some(isPush), 'no fixture yields a push')
+    })
   } else {
     test('pushes: skipped, for the manifest says that there are none', () => {
-      assert.equal(push, false)
+      assert.equal(push, 'none')
       assert.equal(pushConnection(subject).subscribe, undefined, 'subscribe()')
-      assert(!arrivalsOf(subject).some(isPush), 'a fixture yields a push, and supports.push is false')
+      assert(!arrivalsOf(subject).some(isPush), 'a fixture yields a push, and the manifest says that there is none')
     })
   }
   if (replies === 'correlated') {

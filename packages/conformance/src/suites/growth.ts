@@ -11,7 +11,7 @@
  */
 import assert from 'node:assert/strict'
 import { performance } from 'node:perf_hooks'
-import { FrameFlag, type FrameSink } from '@iokernel/core/plugin'
+import { ByteWriter, FrameFlag, type FrameSink } from '@iokernel/core/plugin'
 import { prepare } from '../play.ts'
 import type { Runner } from '../runner.ts'
 import { bytesOf, type LargeFrame, type Subject } from '../subject.ts'
@@ -93,5 +93,9 @@ class Counter implements FrameSink {
 
   hint(): number {
     return this.#hints[this.#answered] ?? this.#whenIdle
+  }
+
+  out(): ByteWriter {
+    return new ByteWriter()
   }
 }

@@ -355,6 +355,11 @@ export class LiveConnection implements MatcherHost {
     this.destroy(this.#errors.remote('CLOSED_BY_PEER', 'the peer announced that it closes the connection'))
   }
 
+  out(): ByteWriter {
+    this.#services.flushLater(this)
+    return this.#outgoing.writerFor(this.#settings.limits.requestBytesMax)
+  }
+
   replyTooLarge(): IoKernelError {
     const { replyBytesMax } = this.#settings.limits
     return this.#errors.remote(

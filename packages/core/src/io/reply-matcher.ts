@@ -15,6 +15,7 @@
  *    passed  [------ a -----][-- b --]  apart [-- piece of c
  */
 import { CallFlag } from '../channel/records.ts'
+import type { ByteWriter } from '../plugin/byte-writer.ts'
 import { FrameFlag, type FrameSink, type Verdict } from '../plugin/connection.ts'
 import { describeError, type IoKernelError } from '../plugin/errors.ts'
 import { overflowError } from './attachment.ts'
@@ -47,6 +48,8 @@ export interface MatcherHost {
   onDirty(): void
   onCloseFrame(): void
   replyTooLarge(): IoKernelError
+  /** What the protocol itself says goes here. */
+  out(): ByteWriter
 }
 
 export class ReplyMatcher implements FrameSink {
@@ -146,6 +149,10 @@ export class ReplyMatcher implements FrameSink {
     if (this.script !== undefined) return 0
     const call = this.unanswered.first
     return call === undefined ? this.#host.idleHint : call.hint
+  }
+
+  out(): ByteWriter {
+    return this.#host.out()
   }
 
   /** The framer has returned: what it reported must be passed on before the buffer moves. */

@@ -62,15 +62,16 @@ export const FrameFlag = {
    * frame, in order, with the `Final` one are the frame.
    */
   Part: 16,
-  /** A request from the other side. */
+  /**
+   * A request from the other side. It goes to the handler of the key that `route` names; where there is none, `refuse`
+   * answers it.
+   */
   Request: 32,
   /**
    * The caller left state behind (an open transaction, a changed parameter): a session is reset before anyone else uses
    * it; a lane is drained, dropped and reported.
    */
   Dirty: 64,
-  /** From here on the bytes are not ours (101, CONNECT). */
-  Upgrade: 128,
 } as const
 
 export interface FrameSink {
@@ -86,6 +87,11 @@ export interface FrameSink {
    * outstanding, so that a frame which is no push would be unsolicited.
    */
   hint(): number
+  /**
+   * For what the protocol itself says to bytes it has just read: an acknowledgement, a pong, the second half of a
+   * request that needed an answer first. Written after this `scan`, behind what is written already.
+   */
+  out(): ByteWriter
 }
 
 /** What an error frame means to the kernel. */
@@ -139,6 +145,11 @@ export interface Connection {
    * is. `payload` is overwritten when this returns. Throwing fails this call alone, unsent.
    */
   submit?(payload: Uint8Array, hint: number, wireId: number, out: ByteWriter): void
+  /**
+   * How many calls may be unanswered here at once; asked each time there is room for one more. Absent: `pipelineMax`.
+   * 1 gives each call the connection to itself.
+   */
+  callsMax?(): number
   /** Asks the peer for pushes of one more key, on a connection whose purpose is `push`. */
   subscribe?(key: string, out: ByteWriter): void
   /**
@@ -146,8 +157,10 @@ export interface Connection {
    * `subscribe`.
    */
   unsubscribe?(key: string, out: ByteWriter): void
-  /** Which interest a push belongs to. Absent: pushes are dropped. */
+  /** Which interest a push, or a request of the peer's, belongs to. Absent: pushes are dropped. */
   route?(bytes: Buffer, start: number, end: number): PushRoute
+  /** Answers a request of the peer's that nobody takes: there is no handler, or its thread does not keep up. */
+  refuse?(bytes: Buffer, start: number, end: number, out: ByteWriter): void
   /**
    * Is the peer there, and still what the target asks for? Runs on the monitor connection. Throws `RoleError` when the
    * peer has become something else: lanes go to another address, if there is one.

@@ -23,6 +23,7 @@ export {
 } from './errors.ts'
 export { Feed, type Gap } from './feed.ts'
 export type {
+  Answer,
   CallOptions,
   CallTiming,
   GapReason,

@@ -33,10 +33,15 @@ export interface Supports {
   /**
    * `one`: a single command lane per endpoint, because callers rely on the order of calls they do not await.
    * `elastic`: lanes open and close with the work, and calls known to be quick reads share them. `pool`: one call at a
-   * time on each connection.
+   * time on each connection, as many as there is work for, over all addresses; where `Connection.callsMax` allows it,
+   * reads with a fingerprint stand behind others when there is no connection left to open.
    */
   readonly lanes: 'one' | 'elastic' | 'pool'
-  readonly push: boolean
+  /**
+   * `asked`: pushes are asked for key by key (`subscribe`), on a connection that carries nothing else. `lanes`: the
+   * peer sends them unasked, and requests of its own as well, over the connections that calls go over.
+   */
+  readonly push: 'none' | 'asked' | 'lanes'
   readonly serve: boolean
   readonly tls: 'none' | 'direct' | 'negotiated'
 }
@@ -102,7 +107,7 @@ export interface Operation<Args, Reply> {
   readonly idempotent: boolean
   /**
    * `written`: nothing answers it; the call settles when the operating system has taken its bytes, and `decode` is
-   * given none. Only on a session. Default `reply`.
+   * given none. Default `reply`.
    */
   readonly answer?: 'reply' | 'written'
   /** May leave state behind that others must not see: the connection is reset before anyone else uses it. */
@@ -118,6 +123,12 @@ export interface Operation<Args, Reply> {
   fingerprint?(args: Args): number
   /** `facts` are those of the connection the reply came over. Throw the server's error. Copy what is kept. */
   decode(reply: ReplyBytes, args: Args, facts: Cloneable): Reply
+  /**
+   * For replies that may be of any size: one that does not come in one piece is given here, as a stream, and `decode`
+   * sees only those that do. Only where a call has its connection to itself (`lanes: 'pool'`, sessions). From here on
+   * the stream's pace holds: see `Link.stream`.
+   */
+  open?(reply: ReplyStream, args: Args): Reply | Promise<Reply>
 }
 
 /** All frames of one reply: bytes[start, end). One object is used for every reply: do not keep it. */
@@ -161,14 +172,15 @@ export interface Link {
   readonly upstream: UpstreamHandle
   request<Args, Reply>(operation: Operation<Args, Reply>, args: Args, options?: CallOptions): Promise<Reply>
   /**
-   * A reply that is read as it arrives, on a connection of its own (on a session: on the session's). The reader sets
-   * the pace: what it has not taken is bounded by `streamBytesMax`, and beyond that the peer waits. `deadlineMs` is how
+   * A reply that is read as it arrives, on a connection of its own (on a session: on the session's; of a `pool`: on a
+   * lane, which nobody shares). The reader sets the pace: what it has not taken is bounded by `streamBytesMax`, and beyond that the peer waits. `deadlineMs` is how
    * long the peer may keep a reader waiting; `operation.decode` is not called.
    */
   stream<Args>(operation: Operation<Args, unknown>, args: Args, options?: CallOptions): ReplyStream
   /**
-   * Pushes for a key (channel, LISTEN name), kept across reconnects. Resolves when the peer has registered the key;
-   * rejects, and gives the interest up, when that has not happened by the deadline (default: `callDeadlineMs`).
+   * Pushes for a key (channel, LISTEN name, method), kept across reconnects. Resolves when the peer has registered the
+   * key (where pushes come unasked: when there is a lane); rejects, and gives the interest up, when that has not
+   * happened by the deadline (default: `callDeadlineMs`).
    */
   interest(key: string, on: InterestHandler, options?: WaitOptions): Promise<Interest>
   /** A connection lent to one caller until it is closed. */
@@ -205,6 +217,11 @@ export interface SessionLink extends Link {
 export interface InterestHandler {
   /** The frame is overwritten when this returns: copy what is kept. */
   push(frame: ReplyBytes, facts: Cloneable): void
+  /**
+   * The peer asks. `answer` is called once, whenever that is: its bytes go out over the connection that the request came
+   * over. Absent: the peer is told that nobody takes its requests. Of several handlers for a key the oldest is asked.
+   */
+  request?(frame: ReplyBytes, facts: Cloneable, answer: Answer): void
   /** Some pushes may have been missed: the connection was replaced, or this thread did not keep up. */
   gap(reason: GapReason): void
   /** Makes the error of what the peer answered instead of registering the key. */
@@ -212,6 +229,13 @@ export interface InterestHandler {
   /** The peer refused or ended it; nothing comes after this. */
   failed(error: Error): void
 }
+
+/**
+ * Answers a request of the peer's. Resolves when the operating system has the bytes; rejects when the connection that
+ * the request came over is gone.
+ */
+export type Answer = (encode: (out: ByteWriter) => void) => Promise<void>
+
 export type GapReason = 'reconnected' | 'overflow'
 
 export interface Interest {

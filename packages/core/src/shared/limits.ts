@@ -106,6 +106,11 @@ export interface UpstreamLimits {
    */
   readonly lanesMax: number
   /**
+   * Lanes that stay open while nobody calls, 0 or 1. 0 is for peers that close what idles: a connection is opened when
+   * somebody calls, and its end while it idled is no trouble.
+   */
+  readonly lanesMin: number
+  /**
    * Elastic lanes: small quick reads written and not answered on one lane; larger ones a quarter of that. A deeper
    * queue in the server buys little and puts everybody behind a slow one: 64 small reads are less than a millisecond of
    * work. (Measured with 50 in flight: 61 k/s, with 32 52 k/s.) Multiplied where the round trip is long.
@@ -167,6 +172,7 @@ export const UPSTREAM_LIMITS: UpstreamLimits = {
   sessionsMax: 64,
   sessionsIdleMax: 4,
   lanesMax: 10,
+  lanesMin: 1,
   windowMax: 64,
   quickMsMax: 2,
   lateHeadMs: 10,

@@ -118,7 +118,7 @@ export const lines: Protocol<LinesTarget, LinesIo, null, LinesClient> = {
   name: 'lines',
   api: PLUGIN_API,
   io: new URL('./lines/io.js', import.meta.url),
-  supports: { replies: 'in-order', lanes: 'one', push: true, serve: false, tls: 'direct' },
+  supports: { replies: 'in-order', lanes: 'one', push: 'asked', serve: false, tls: 'direct' },
   resolve(target) {
     const {
       at,

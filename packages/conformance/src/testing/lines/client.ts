@@ -39,8 +39,11 @@ export const GET: Operation<string, string> = {
 }
 
 export const GET_BYTES: Operation<string, Uint8Array> = {
-  ...GET,
   name: 'get bytes',
+  access: 'read',
+  on: 'lane',
+  idempotent: true,
+  encode: GET.encode,
   decode(reply) {
     textsOf(reply)
     return Uint8Array.from(reply.bytes.subarray(reply.start + 1, reply.end - 1))

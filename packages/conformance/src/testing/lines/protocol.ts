@@ -12,7 +12,7 @@ export const lines: Protocol<never, LinesIo, undefined, LinesClient> = {
   name: 'lines',
   api: PLUGIN_API,
   io: new URL('./io.js', import.meta.url),
-  supports: { replies: 'in-order', lanes: 'elastic', push: true, serve: false, tls: 'none' },
+  supports: { replies: 'in-order', lanes: 'elastic', push: 'asked', serve: false, tls: 'none' },
   resolve(target) {
     if (!URL.canParse(target) || !target.startsWith('lines://')) {
       throw new LocalError('TARGET', 'a target of lines is lines://user:password@host:port')

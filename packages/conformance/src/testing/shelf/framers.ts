@@ -211,7 +211,7 @@ export const BROKEN_FRAMERS: readonly Broken[] = [
     says: /supports\.push is false|subscribe\(\)/,
     subject: {
       ...healthy,
-      protocol: { ...healthy.protocol, supports: { ...healthy.protocol.supports, push: false } },
+      protocol: { ...healthy.protocol, supports: { ...healthy.protocol.supports, push: 'none' } },
     },
   },
 ]
