@@ -5,7 +5,7 @@
  *   const db = kernel.connect(postgres, 'postgres://app@db.internal/shop')
  *   const orders = await db.query('select * from orders where user_id = $1', [1])
  */
-export type { Gap } from '@iokernel/core/plugin'
+export type { Gap } from '@iokernel/core/toolkit'
 
 import type { Protocol } from '@iokernel/core/plugin'
 import { PLUGIN_API } from '@iokernel/core/plugin'

@@ -5,7 +5,7 @@
  *   const cache = kernel.connect(redis, 'redis://cache.internal')
  *   await cache.set('user:1', 'value', 'EX', 60)
  */
-export type { Gap } from '@iokernel/core/plugin'
+export type { Gap } from '@iokernel/core/toolkit'
 
 import type { Protocol } from '@iokernel/core/plugin'
 import { PLUGIN_API } from '@iokernel/core/plugin'

@@ -21,7 +21,6 @@ export {
   RemoteProtocolError,
   RoleError,
 } from './errors.ts'
-export { Feed, type Gap } from './feed.ts'
 export type {
   Answer,
   CallOptions,

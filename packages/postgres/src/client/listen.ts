@@ -12,8 +12,8 @@
  * quotes it, and `notify` does not read it as an identifier).
  */
 import { setMaxListeners } from 'node:events'
-import type { Gap, Interest, InterestHandler, Link, ReplyBytes, WaitOptions } from '@iokernel/core/plugin'
-import { Feed } from '@iokernel/core/plugin'
+import type { Interest, InterestHandler, Link, ReplyBytes, WaitOptions } from '@iokernel/core/plugin'
+import { Feed, type Gap } from '@iokernel/core/toolkit'
 import { postgresError } from '../codec/errors.ts'
 import { checkCount, checkOptions, isPlainObject, type Kind, mustBeCount, WAIT_OPTIONS, wrong } from '../options.ts'
 

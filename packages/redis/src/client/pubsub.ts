@@ -12,8 +12,8 @@
  * tracked prefix; see push.ts). An invalidation reaches every tracking interest of the upstream and is filtered here.
  */
 import { setMaxListeners } from 'node:events'
-import type { Cloneable, Gap, Interest, InterestHandler, Link, ReplyBytes, WaitOptions } from '@iokernel/core/plugin'
-import { Feed } from '@iokernel/core/plugin'
+import type { Cloneable, Interest, InterestHandler, Link, ReplyBytes, WaitOptions } from '@iokernel/core/plugin'
+import { Feed, type Gap } from '@iokernel/core/toolkit'
 import { errorText, RedisError, redisError } from '../codec/errors.ts'
 import { decodeReply } from '../codec/reply.ts'
 import type { AnyReply } from '../codec/resp3.ts'

@@ -12,6 +12,8 @@ test.each([
   ['main/kernel.ts', '../inline.ts'],
   ['channel/ring.ts', '../plugin/errors.ts'],
   ['plugin/errors.ts', '../shared/assert.ts'],
+  ['plugin/errors.ts', '../toolkit/feed.ts'],
+  ['toolkit/feed.ts', '../shared/assert.ts'],
   ['plugin/errors.ts', '../../../redis/src/index.ts'],
   ['shared/clock.ts', '../plugin/index.ts'],
 ])('%s must not import %s', (path, specifier) => {

@@ -36,6 +36,7 @@ interface Allowance {
 /** What is not named here (package entries, `inline.ts`, `testing/`) may import anything. */
 const ALLOWED: Readonly<Record<string, Allowance>> = {
   plugin: { any: [], types: [] },
+  toolkit: { any: ['plugin'], types: [] },
   shared: { any: [], types: [] },
   channel: { any: ['shared'], types: ['plugin'] },
   stats: { any: ['shared'], types: ['plugin'] },

@@ -10,7 +10,7 @@
  *
  * Limits: `eventsMax` events of `bytesMax` bytes wait, a larger one alone; the gap that says so is one more.
  */
-import type { GapReason } from './protocol.ts'
+import type { GapReason } from '../plugin/protocol.ts'
 
 /** Something may have been missed here. */
 export interface Gap {
