@@ -11,11 +11,20 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
 import type { CallOptions, Link, Pollution, SessionLink, UpstreamState, WaitOptions } from '@iokernel/core/plugin'
 import { LocalError } from '@iokernel/core/plugin'
+import {
+  CALL_OPTIONS,
+  CLOSE_OPTIONS,
+  checkCount,
+  optionsAfter,
+  type Subscription,
+  WAIT_OPTIONS,
+  wrong,
+} from '@iokernel/core/toolkit'
 import type { PostgresApp } from './app.ts'
 import { Caller, type Queries } from './client/caller.ts'
 import { type CopyOptions, type CopySource, type CopyStream, copyFrom, copyTo } from './client/copy.ts'
 import { SharedLimits } from './client/limits.ts'
-import { type Channels, checkedChannel, listen, type Notification, type Subscription } from './client/listen.ts'
+import { type Channels, checkedChannel, listen, type Notification } from './client/listen.ts'
 import { type LockKey, lockValues } from './client/locks.ts'
 import { type PostgresSession, SessionCaller } from './client/session.ts'
 import { StatementCache } from './client/statement-cache.ts'
@@ -28,7 +37,6 @@ import {
   TransactionCaller,
   type TransactionOptions,
 } from './client/transaction.ts'
-import { CALL_OPTIONS, CLOSE_OPTIONS, checkCount, optionsAfter, WAIT_OPTIONS, wrong } from './options.ts'
 
 export interface PostgresClient extends Queries, AsyncDisposable {
   /**

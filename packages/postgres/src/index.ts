@@ -5,7 +5,7 @@
  *   const db = kernel.connect(postgres, 'postgres://app@db.internal/shop')
  *   const orders = await db.query('select * from orders where user_id = $1', [1])
  */
-export type { Gap } from '@iokernel/core/toolkit'
+export type { Gap, Subscription } from '@iokernel/core/toolkit'
 
 import type { Protocol } from '@iokernel/core/plugin'
 import { PLUGIN_API } from '@iokernel/core/plugin'
@@ -18,7 +18,7 @@ export type { PostgresApp, TypeParser, TypeParsers } from './app.ts'
 export type { Queries } from './client/caller.ts'
 export type { CopyOptions, CopySource, CopyStream } from './client/copy.ts'
 export type { CursorOptions } from './client/cursor.ts'
-export type { Channels, ListenOptions, Notification, Subscription } from './client/listen.ts'
+export type { Channels, ListenOptions, Notification } from './client/listen.ts'
 export type { LockKey } from './client/locks.ts'
 export type { QueryOptions, RowOptions, SimpleOptions } from './client/query.ts'
 export type { PostgresSession } from './client/session.ts'

@@ -10,19 +10,20 @@
  *    strings.
  */
 import type { CallOptions, Link, UpstreamHandle, UpstreamState } from '@iokernel/core/plugin'
+import {
+  CLOSE_OPTIONS,
+  checkCount,
+  type FeedOptions,
+  optionsAfter,
+  type Subscription,
+  WAIT_OPTIONS,
+  wrong,
+} from '@iokernel/core/toolkit'
 import { Caller } from './client/caller.ts'
 import type { Command } from './client/command.ts'
 import type { RedisCommands } from './client/command-set.ts'
 import type { RedisMulti } from './client/multi.ts'
-import {
-  type FeedOptions,
-  type Invalidation,
-  type InvalidationOptions,
-  invalidations,
-  type Message,
-  type Subscription,
-  subscribe,
-} from './client/pubsub.ts'
+import { type Invalidation, type InvalidationOptions, invalidations, type Message, subscribe } from './client/pubsub.ts'
 import type { Scored } from './client/replies.ts'
 import { type ScanKeysOptions, type ScanOptions, scanFields, scanKeys, scanMembers, scanScored } from './client/scan.ts'
 import { type RedisScript, redisScript, type ScriptOptions } from './client/script.ts'
@@ -30,7 +31,7 @@ import { type RedisSession, redisSession } from './client/session.ts'
 import type { Key, Rest, Value } from './client/types.ts'
 import type { Argument } from './codec/encode.ts'
 import type { RedisReply } from './codec/resp3.ts'
-import { CALL_OPTIONS, CLOSE_OPTIONS, checkCount, optionsAfter, WAIT_OPTIONS, wrong } from './options.ts'
+import { CALL_OPTIONS } from './options.ts'
 
 /** Names, and perhaps options last. */
 export type Names = [...names: Key[], last: Key | FeedOptions]

@@ -5,7 +5,7 @@
  *   const cache = kernel.connect(redis, 'redis://cache.internal')
  *   await cache.set('user:1', 'value', 'EX', 60)
  */
-export type { Gap } from '@iokernel/core/toolkit'
+export type { FeedOptions, Gap, Subscription } from '@iokernel/core/toolkit'
 
 import type { Protocol } from '@iokernel/core/plugin'
 import { PLUGIN_API } from '@iokernel/core/plugin'
@@ -16,11 +16,9 @@ import { type RedisApp, type RedisTarget, resolve } from './resolve.ts'
 export type { RedisCommands } from './client/command-set.ts'
 export type { RedisMulti } from './client/multi.ts'
 export type {
-  FeedOptions,
   Invalidation,
   InvalidationOptions,
   Message,
-  Subscription,
 } from './client/pubsub.ts'
 export type { Fields, Scored, StreamEntries, StreamEntry } from './client/replies.ts'
 export type { ScanKeysOptions, ScanOptions } from './client/scan.ts'

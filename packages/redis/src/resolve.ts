@@ -7,18 +7,19 @@
  */
 import { createHash } from 'node:crypto'
 import type { Cloneable, NameTarget, Resolved, TlsOptions } from '@iokernel/core/plugin'
-import type { RedisIo } from './io.ts'
-import { DEPTH_MAX_LARGEST, FRAMER_LIMITS, type FramerLimits } from './limits.ts'
 import {
   isPlainObject,
   type Kind,
   must,
-  mustBeBoolean,
+  mustBeAddresses,
   mustBeCount,
-  mustBeName,
+  mustBeDiscovery,
   mustBeText,
+  mustBeTls,
   problemIn,
-} from './options.ts'
+} from '@iokernel/core/toolkit'
+import type { RedisIo } from './io.ts'
+import { DEPTH_MAX_LARGEST, FRAMER_LIMITS, type FramerLimits } from './limits.ts'
 import { bad, isNumeric, type ParsedUrl, PORT_DEFAULT, parseHost, parseUrl } from './target.ts'
 
 /** Who to be: a password, or a user and a password. */
@@ -83,42 +84,15 @@ const LIMITS: Kind<FramerLimits> = {
   checks: { frameBytesMax: mustBeCount, depthMax: mustBeCount, elementsMax: mustBeCount, lineBytesMax: mustBeCount },
 }
 
-const DISCOVERY: Kind<{ readonly name: string; readonly target: string }> = {
-  title: 'field of a discovery',
-  checks: { name: mustBeText, target: mustBeText },
-}
-
-const mustBePem = must(
-  (value) => (Array.isArray(value) ? value : [value]).every((part) => mustBeName(part, '') === undefined),
-  'PEM: a string, a Uint8Array or a list of them',
-)
-
-const TLS: Kind<TlsOptions> = {
-  title: 'option of tls',
-  checks: {
-    ca: mustBePem,
-    cert: mustBeName,
-    key: mustBeName,
-    passphrase: mustBeText,
-    servername: mustBeText,
-    rejectUnauthorized: mustBeBoolean,
-    verifyName: mustBeBoolean,
-    alpnProtocols: must((value) => Array.isArray(value) && value.every(isText), 'a list of strings'),
-    alpnRequired: mustBeBoolean,
-    minVersion: must((value) => value === 'TLSv1.2' || value === 'TLSv1.3', "'TLSv1.2' or 'TLSv1.3'"),
-    mode: must((value) => value === 'direct', "'direct': Redis negotiates nothing"),
-  },
-}
-
 const TARGET: Kind<RedisTarget> = {
   title: 'field of a target',
   checks: {
     url: mustBeText,
     host: mustBeText,
     port: mustBeCount,
-    hosts: must((value) => Array.isArray(value) && value.length > 0 && [...value].every(isText), 'a list of addresses'),
+    hosts: mustBeAddresses,
     path: mustBeText,
-    discovery: (value, name) => problemIn(value, DISCOVERY) ?? lacking(value, name, ['name', 'target']),
+    discovery: mustBeDiscovery,
     username: mustBeText,
     password: mustBeText,
     credentials: must(
@@ -127,20 +101,10 @@ const TARGET: Kind<RedisTarget> = {
     ),
     database: must((value) => Number.isSafeInteger(value) && (value as number) >= 0, 'a whole number'),
     clientName: mustBeText,
-    tls: (value) => (typeof value === 'boolean' ? undefined : problemIn(value, TLS)),
+    tls: mustBeTls({ mode: must((value) => value === 'direct', "'direct': Redis negotiates nothing") }),
     protocolVersion: must((value) => value === 2 || value === 3, '2 or 3'),
     limits: (value) => problemIn(value, LIMITS),
   },
-}
-
-function isText(value: unknown): boolean {
-  return typeof value === 'string'
-}
-
-function lacking(value: unknown, name: string, fields: readonly string[]): string | undefined {
-  const given = value as { readonly [field: string]: unknown }
-  const field = fields.find((each) => given[each] === undefined)
-  return field === undefined ? undefined : `${name} lacks its ${field}`
 }
 
 function nameOf(given: RedisTarget, url: ParsedUrl | undefined): NameTarget {

@@ -5,3 +5,42 @@
  * whatever is here a plugin may as well write itself.
  */
 export { Feed, type Gap } from './feed.ts'
+export {
+  CALL_OPTIONS,
+  CLOSE_OPTIONS,
+  mustBeAddresses,
+  mustBeDiscovery,
+  mustBePort,
+  mustBeTls,
+  TLS_OPTIONS,
+  WAIT_OPTIONS,
+} from './option-kinds.ts'
+export {
+  type Check,
+  checkCount,
+  checkOptions,
+  isPlainObject,
+  isTextOrBytes,
+  type Kind,
+  must,
+  mustBeBoolean,
+  mustBeCount,
+  mustBeDuration,
+  mustBeFunction,
+  mustBeOneOf,
+  mustBeSignal,
+  mustBeText,
+  mustBeTextOrBytes,
+  mustBeTexts,
+  optionsAfter,
+  problemIn,
+  takeOptions,
+  wrong,
+} from './options.ts'
+export {
+  FEED_OPTIONS,
+  type FeedOptions,
+  openSubscription,
+  type PushReader,
+  type Subscription,
+} from './subscription.ts'

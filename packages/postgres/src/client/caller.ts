@@ -7,9 +7,9 @@
  */
 import type { CallOptions, Link } from '@iokernel/core/plugin'
 import { LocalError } from '@iokernel/core/plugin'
+import { checkCount } from '@iokernel/core/toolkit'
 import type { Rows } from '../codec/rows.ts'
 import type { Statement } from '../codec/statement.ts'
-import { checkCount } from '../options.ts'
 import {
   type Execution,
   QUERY_READ,

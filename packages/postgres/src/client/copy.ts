@@ -13,11 +13,11 @@
  */
 import type { CallOptions, Link, ReplyStream, SessionLink } from '@iokernel/core/plugin'
 import { AbortedError, RemoteProtocolError } from '@iokernel/core/plugin'
+import { checkOptions, type Kind, mustBeDuration, mustBeSignal, wrong } from '@iokernel/core/toolkit'
 import { Pieces } from '../codec/pieces.ts'
 import { checked, HEADER_BYTES, Message, messageEnd, Reply } from '../codec/reply.ts'
 import type { Rows } from '../codec/rows.ts'
 import type { Statement } from '../codec/statement.ts'
-import { checkOptions, type Kind, mustBeDuration, mustBeSignal, wrong } from '../options.ts'
 import { COPY_DATA, COPY_DONE, COPY_FAIL, COPY_IN, COPY_OUT, type Execution } from './operations.ts'
 import { checkedText, NO_VALUES } from './query.ts'
 import type { StatementCache } from './statement-cache.ts'

@@ -7,12 +7,12 @@
  * Limits: it lives as long as its transaction, or its savepoint.
  */
 import type { ByteWriter, CallOptions, Operation, ReplyBytes } from '@iokernel/core/plugin'
+import { checkOptions, type Kind, must, mustBeCount, mustBeDuration, mustBeSignal } from '@iokernel/core/toolkit'
 import { writeBind, writeClose, writeDescribe, writeExecute, writeParse, writeSync } from '../codec/encode.ts'
 import { checked, onlyResult, Reply } from '../codec/reply.ts'
 import { RequestKind } from '../codec/request.ts'
 import type { RowReader, Rows } from '../codec/rows.ts'
 import type { Statement } from '../codec/statement.ts'
-import { checkOptions, type Kind, must, mustBeCount, mustBeDuration, mustBeSignal } from '../options.ts'
 import type { RowOptions } from './query.ts'
 
 /** `deadlineMs` and `signal` are for each batch. */

@@ -1,5 +1,5 @@
 /** The keys of advisory locks: one number of 64 bits, or two of 32, which are two separate spaces. */
-import { wrong } from '../options.ts'
+import { wrong } from '@iokernel/core/toolkit'
 
 /** A number must be safe; `[class, object]` are two integers of 32 bits. */
 export type LockKey = bigint | number | readonly [number, number]

@@ -5,7 +5,7 @@
  * none.
  */
 import type { CallOptions } from '@iokernel/core/plugin'
-import { CALL_OPTIONS, checkOptions, type Kind, must, mustBeBoolean, wrong } from '../options.ts'
+import { CALL_OPTIONS, checkOptions, type Kind, must, mustBeBoolean, wrong } from '@iokernel/core/toolkit'
 
 export interface RowOptions {
   /** `arrays`: values by position, for columns that share a name. Default `objects`. */

@@ -6,8 +6,8 @@
  * begun anew. One that is forgotten is given back when its object is collected, which may be late: close it.
  */
 import type { CallOptions, SessionLink } from '@iokernel/core/plugin'
+import { CALL_OPTIONS, checkCount, optionsAfter } from '@iokernel/core/toolkit'
 import type { Rows } from '../codec/rows.ts'
-import { CALL_OPTIONS, checkCount, optionsAfter } from '../options.ts'
 import { Caller, type Queries } from './caller.ts'
 import { type CopyOptions, type CopySource, type CopyStream, copyFrom, copyTo } from './copy.ts'
 import { type LockKey, lockValues } from './locks.ts'

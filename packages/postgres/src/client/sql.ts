@@ -15,9 +15,9 @@
  * one with fragments is put together, and its parameters numbered through.
  */
 
+import { wrong } from '@iokernel/core/toolkit'
 import type { Rows } from '../codec/rows.ts'
 import { Json } from '../codec/values.ts'
-import { wrong } from '../options.ts'
 import type { QueryOptions } from './query.ts'
 
 /** Sends a statement. */

@@ -9,10 +9,18 @@
  */
 import type { CallOptions, Link, ReplyStream } from '@iokernel/core/plugin'
 import { RemoteProtocolError } from '@iokernel/core/plugin'
+import {
+  CALL_OPTIONS,
+  checkOptions,
+  type Kind,
+  must,
+  mustBeBoolean,
+  mustBeDuration,
+  mustBeSignal,
+} from '@iokernel/core/toolkit'
 import { Pieces } from '../codec/pieces.ts'
 import { checked, Reply } from '../codec/reply.ts'
 import type { Statement } from '../codec/statement.ts'
-import { CALL_OPTIONS, checkOptions, type Kind, must, mustBeBoolean, mustBeDuration, mustBeSignal } from '../options.ts'
 import { type Execution, STREAM_READ, STREAM_WRITE } from './operations.ts'
 import { checkedText, checkedValues, type RowOptions } from './query.ts'
 

@@ -12,10 +12,10 @@
  */
 import type { CallOptions, Operation, SessionLink } from '@iokernel/core/plugin'
 import { LocalError } from '@iokernel/core/plugin'
+import { checkCount, type Kind, must, mustBeBoolean, mustBeDuration, mustBeSignal } from '@iokernel/core/toolkit'
 import { PostgresError } from '../codec/errors.ts'
 import type { Rows } from '../codec/rows.ts'
 import type { Statement } from '../codec/statement.ts'
-import { checkCount, type Kind, must, mustBeBoolean, mustBeDuration, mustBeSignal } from '../options.ts'
 import { Caller, type Queries } from './caller.ts'
 import { type CopyOptions, type CopySource, type CopyStream, copyFrom, copyTo } from './copy.ts'
 import { type CursorOptions, readCursor } from './cursor.ts'

@@ -9,9 +9,10 @@
  */
 import type { CallOptions } from '@iokernel/core/plugin'
 import { LocalError } from '@iokernel/core/plugin'
+import { takeOptions } from '@iokernel/core/toolkit'
 import { hasSubcommands, type Place, refusalOf, wordOf } from '../codec/commands.ts'
 import type { Argument } from '../codec/encode.ts'
-import { CALL_OPTIONS, takeOptions } from '../options.ts'
+import { CALL_OPTIONS } from '../options.ts'
 import { type Command, command } from './command.ts'
 import { COMMANDS, UNBOUNDED } from './command-set.ts'
 import { raw } from './replies.ts'

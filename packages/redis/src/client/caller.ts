@@ -1,7 +1,8 @@
 /** What a client and a session have in common: commands go out over a link, and promises come back. */
 import type { CallOptions, Link, LocalError } from '@iokernel/core/plugin'
+import { checkCount, takeOptions } from '@iokernel/core/toolkit'
 import type { Argument } from '../codec/encode.ts'
-import { CALL_OPTIONS, checkCount, takeOptions } from '../options.ts'
+import { CALL_OPTIONS } from '../options.ts'
 import { genericCall } from './call.ts'
 import { blockingOptions, type Command } from './command.ts'
 import { CommandSet } from './command-set.ts'

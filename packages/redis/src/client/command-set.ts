@@ -6,8 +6,9 @@
  */
 import type { CallOptions } from '@iokernel/core/plugin'
 import { LocalError } from '@iokernel/core/plugin'
+import { checkOptions, isPlainObject, takeOptions } from '@iokernel/core/toolkit'
 import type { Argument } from '../codec/encode.ts'
-import { CALL_OPTIONS, checkOptions, isPlainObject, takeOptions } from '../options.ts'
+import { CALL_OPTIONS } from '../options.ts'
 import { ANY_NUMBER, type Command, type CommandRow, command } from './command.ts'
 import { type HashCommands, hashCommands } from './hashes.ts'
 import { type KeyCommands, keyCommands } from './keys.ts'

@@ -204,7 +204,8 @@ describe('invalidations', () => {
 
   it('say what they need where they are refused', async () => {
     const link = new FakeLink()
-    link.refuse = () => new RedisError('ERR', 'syntax error')
+    const said = Buffer.from('-ERR syntax error\r\n')
+    link.refuse = (_key, handler) => handler.refused?.({ bytes: said, start: 0, end: said.length })
     await expect(redisClient(link).invalidations().ready()).rejects.toThrow('need RESP3 and Redis 6')
     expect(() => redisClient(link).invalidations({ prefixes: [] })).toThrow(LocalError)
   })

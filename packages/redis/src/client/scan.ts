@@ -7,19 +7,19 @@
  */
 import type { CallOptions } from '@iokernel/core/plugin'
 import { RemoteProtocolError } from '@iokernel/core/plugin'
-import type { Argument } from '../codec/encode.ts'
-import type { AnyReply } from '../codec/resp3.ts'
 import {
-  CALL_OPTIONS,
-  isName,
+  isTextOrBytes,
   type Kind,
   mustBeCount,
-  mustBeName,
   mustBeText,
+  mustBeTextOrBytes,
   optionsAfter,
   problemIn,
   wrong,
-} from '../options.ts'
+} from '@iokernel/core/toolkit'
+import type { Argument } from '../codec/encode.ts'
+import type { AnyReply } from '../codec/resp3.ts'
+import { CALL_OPTIONS } from '../options.ts'
 import { type Command, command, type ReplyKind } from './command.ts'
 import { UNBOUNDED } from './command-set.ts'
 import { items, pairsOf, type Scored, scoredOf, wordOf } from './replies.ts'
@@ -41,7 +41,7 @@ export interface ScanKeysOptions extends ScanOptions {
 
 const SCAN_OPTIONS: Kind<ScanOptions> = {
   title: 'option of a scan',
-  checks: { match: mustBeName, count: mustBeCount, call: (value) => problemIn(value, CALL_OPTIONS) },
+  checks: { match: mustBeTextOrBytes, count: mustBeCount, call: (value) => problemIn(value, CALL_OPTIONS) },
 }
 
 const SCAN_KEYS_OPTIONS: Kind<ScanKeysOptions> = {
@@ -83,7 +83,7 @@ export function scanScored<Text>(ask: Ask, given: readonly unknown[]): AsyncGene
 function walkKey<Item>(ask: Ask, of: Command, given: readonly unknown[]): AsyncGenerator<Item, void, undefined> {
   const options = optionsAfter(1, given, SCAN_OPTIONS) ?? {}
   const key = given[0]
-  if (!isName(key)) throw wrong('a key is a string or a Uint8Array')
+  if (!isTextOrBytes(key)) throw wrong('a key is a string or a Uint8Array')
   return walk<Item>(ask, of, [key], options, [])
 }
 

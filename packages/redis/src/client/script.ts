@@ -7,10 +7,11 @@
  */
 import { createHash } from 'node:crypto'
 import type { CallOptions } from '@iokernel/core/plugin'
+import { type Kind, mustBeBoolean, optionsAfter, wrong } from '@iokernel/core/toolkit'
 import type { Argument } from '../codec/encode.ts'
 import { RedisError } from '../codec/errors.ts'
 import type { RedisReply } from '../codec/resp3.ts'
-import { CALL_OPTIONS, type Kind, mustBeBoolean, optionsAfter, wrong } from '../options.ts'
+import { CALL_OPTIONS } from '../options.ts'
 import type { Command } from './command.ts'
 import { COMMANDS } from './command-set.ts'
 import type { Key, Value } from './types.ts'

@@ -6,8 +6,8 @@
  * is forgotten.
  */
 import type { CallOptions, SessionLink } from '@iokernel/core/plugin'
+import { checkCount } from '@iokernel/core/toolkit'
 import type { RedisReply } from '../codec/resp3.ts'
-import { checkCount } from '../options.ts'
 import { Caller } from './caller.ts'
 import { ANY_NUMBER, command } from './command.ts'
 import type { RedisCommands } from './command-set.ts'

@@ -1,5 +1,5 @@
 /**
- * What users give by name: options of calls, waits, feeds and targets. The one place that judges them.
+ * What users give by name: options of calls, waits, subscriptions and targets. The one mechanism that judges them.
  *
  * Rules:
  * 1. Options are a plain object. An unknown name, a value of a wrong type and `null` are refused, never ignored: a
@@ -8,10 +8,10 @@
  * 3. Nothing has happened yet when something is refused. No message holds a value.
  *
  * Theory of operation: a `Kind` holds one check for each option of an interface; the compiler sees to it that none is
- * missing. `problemIn` says what is wrong, the others throw it as `LocalError` `ARGUMENT`.
+ * missing. `problemIn` says what is wrong, the others throw it as `LocalError` `ARGUMENT`. What several protocols have
+ * is in option-kinds.ts.
  */
-import type { CallOptions, WaitOptions } from '@iokernel/core/plugin'
-import { LocalError } from '@iokernel/core/plugin'
+import { LocalError } from '../plugin/errors.ts'
 
 /** What is wrong with the value of the option `name`. */
 export type Check = (value: unknown, name: string) => string | undefined
@@ -45,6 +45,26 @@ export function checkOptions<Options extends object>(given: unknown, kind: Kind<
   if (problem !== undefined) throw wrong(problem)
 }
 
+/**
+ * Takes options off the end of what a method was given. An `undefined` there is options that were passed on and
+ * absent, where without it there are still the `fewest` arguments that the method needs.
+ */
+export function takeOptions<Options extends object>(
+  given: unknown[],
+  fewest: number,
+  kind: Kind<Options>,
+): Options | undefined {
+  const last = given.at(-1)
+  if (last === undefined) {
+    if (given.length > fewest) given.pop()
+    return undefined
+  }
+  if (!isPlainObject(last)) return undefined
+  checkOptions(last, kind)
+  given.pop()
+  return last
+}
+
 /** The options of a method that takes nothing after its first `before` arguments but options. */
 export function optionsAfter<Options extends object>(
   before: number,
@@ -75,11 +95,24 @@ export function isPlainObject(value: unknown): value is object {
   return prototype === Object.prototype || prototype === null
 }
 
+/** A name or a value where both forms are taken. */
+export function isTextOrBytes(value: unknown): value is string | Uint8Array {
+  return isText(value) || value instanceof Uint8Array
+}
+
 export function must(isRight: (value: unknown) => boolean, what: string): Check {
   return (value, name) => (isRight(value) ? undefined : `${name} is ${what}`)
 }
 
-export const mustBeText: Check = must((value) => typeof value === 'string', 'a string')
+export function mustBeOneOf(...values: readonly string[]): Check {
+  const words: ReadonlySet<unknown> = new Set(values)
+  return must((value) => words.has(value), `one of ${values.join(', ')}`)
+}
+
+export const mustBeText: Check = must(isText, 'a string')
+export const mustBeTextOrBytes: Check = must(isTextOrBytes, 'a string or a Uint8Array')
+/** Spread, because `every` passes over the holes of a list. */
+export const mustBeTexts: Check = must((value) => Array.isArray(value) && [...value].every(isText), 'a list of strings')
 export const mustBeFunction: Check = must((value) => typeof value === 'function', 'a function')
 export const mustBeBoolean: Check = must((value) => typeof value === 'boolean', 'true or false')
 export const mustBeCount: Check = must(
@@ -101,25 +134,6 @@ export const mustBeSignal: Check = must((value) => {
   )
 }, 'an AbortSignal')
 
-export const WAIT_OPTIONS: Kind<WaitOptions> = {
-  title: 'option of a wait',
-  checks: { signal: mustBeSignal, deadlineMs: mustBeDuration },
+function isText(value: unknown): value is string {
+  return typeof value === 'string'
 }
-
-export const CLOSE_OPTIONS: Kind<{ readonly deadlineMs?: number }> = {
-  title: 'option of close()',
-  checks: { deadlineMs: mustBeDuration },
-}
-
-export const CALL_OPTIONS: Kind<CallOptions> = {
-  title: 'call option',
-  checks: {
-    signal: mustBeSignal,
-    deadlineMs: mustBeDuration,
-    idempotent: mustBeBoolean,
-    priority: must((value) => PRIORITIES.has(value), "'high', 'normal' or 'low'"),
-    onTiming: mustBeFunction,
-  },
-}
-
-const PRIORITIES: ReadonlySet<unknown> = new Set(['high', 'normal', 'low'])
