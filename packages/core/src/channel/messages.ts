@@ -18,6 +18,8 @@ export interface UpstreamConfiguration {
   readonly lanes: 'one' | 'elastic' | 'pool'
   /** Replies name their request by a wire id. */
   readonly correlated: boolean
+  /** Pushes and requests come unasked, over lanes and sessions. */
+  readonly unasked: boolean
   readonly name: NameTarget
   readonly tls: TlsOptions | undefined
   readonly io: Cloneable
@@ -51,6 +53,8 @@ export type ControlMessage =
       readonly key: string
       /** It was registered before the I/O thread was replaced: its confirmation comes with a gap. */
       readonly resumed: boolean
+      /** It takes requests of the peer's. */
+      readonly answers: boolean
     }
   | { readonly type: 'drop-interest'; readonly interest: number }
   | { readonly type: 'flush'; readonly token: number }

@@ -58,12 +58,16 @@ export const CallFlag = {
   Read: 32,
   /** Nothing answers it: it is settled when its bytes have left. */
   Silent: 64,
+  /** It answers a request of the peer's: it goes to the connection that the fingerprint's word names. */
+  Answer: 128,
   /** Of `Failed`: the slot is not free yet. */
   Held: 8,
   /** Of `ReplyPiece`: what came before it is void. */
   Restart: 8,
   /** Of `Push`: the frame goes on in the next record of this interest. */
   More: 16,
+  /** Of `Push`: the peer asks, and wants an answer. */
+  Asks: 32,
 } as const
 
 /** Priorities as they cross; the order is that of `FairQueue`. */

@@ -201,12 +201,17 @@ export class Attachment {
     })
   }
 
-  /** Delivers a push, or remembers a gap when this thread does not keep up. */
-  push(interest: number, factsId: number, bytes: Buffer, start: number, end: number): void {
-    if (this.#gaps.has(interest)) return
+  /**
+   * Delivers a push, or remembers a gap when this thread does not keep up. `asks`: a request of the peer's; false when
+   * it was not delivered, and then it is no gap.
+   */
+  push(interest: number, factsId: number, bytes: Buffer, start: number, end: number, asks: boolean = false): boolean {
+    if (this.#gaps.has(interest)) return false
     const more = packKind(Completion.Push, CallFlag.More, 0)
-    if (!this.#pieces(more, packKind(Completion.Push, 0, 0), interest, factsId, bytes, start, end))
-      this.#gaps.add(interest)
+    const last = packKind(Completion.Push, asks ? CallFlag.Asks : 0, 0)
+    const delivered = this.#pieces(more, last, interest, factsId, bytes, start, end)
+    if (!delivered && !asks) this.#gaps.add(interest)
+    return delivered
   }
 
   event(message: EventMessage): void {

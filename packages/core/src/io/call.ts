@@ -35,6 +35,8 @@ export class Call {
   state: CallStateNumber = CallState.Free
   flags = 0
   hint = 0
+  /** What names its reply on its connection, where replies are correlated. */
+  wireId = 0
   /** Of the statement, for what is learned about it; 0 when nothing can be. */
   fingerprint = 0
   /** Index into `PRIORITIES`. */
@@ -81,6 +83,8 @@ export class CallList {
   first: Call | undefined
   last: Call | undefined
   count = 0
+  /** Told of a member that has become a tombstone, where it need not keep its place. */
+  onTombstone: ((call: Call) => void) | undefined
 
   push(call: Call): void {
     call.list = this

@@ -90,6 +90,14 @@ export class ConnectionFactory {
     for (const connection of this.#introduced) attachment.event(introduction(connection))
   }
 
+  /** The connection with this number, where it can still be written on. */
+  writable(id: number): LiveConnection | undefined {
+    for (const connection of this.#connections) {
+      if (connection.id === id) return connection.takesBytes ? connection : undefined
+    }
+    return undefined
+  }
+
   closeAll(error: IoKernelError): void {
     for (const connection of [...this.#connections]) connection.destroy(error)
   }
@@ -113,6 +121,7 @@ export class ConnectionFactory {
       onRoleLost: (connection) => owner.onRoleLost?.(connection),
       onProgress: (connection) => owner.onProgress(connection),
       onPush: (connection, bytes, start, end) => owner.onPush(connection, bytes, start, end),
+      onAsked: (connection, bytes, start, end) => owner.onAsked?.(connection, bytes, start, end) ?? false,
       onStray: (connection, bytes, start, end, flags) => owner.onStray(connection, bytes, start, end, flags),
       onNotExecuted: (connection, call) => owner.onNotExecuted(connection, call),
       onDirty: (connection) => owner.onDirty?.(connection),

@@ -37,6 +37,8 @@ export interface ConnectionOwner {
   /** Something was answered: there is room, or the connection has become idle. */
   onProgress(connection: LiveConnection): void
   onPush(connection: LiveConnection, bytes: Buffer, start: number, end: number): void
+  /** The peer asks something. True when somebody will answer it. */
+  onAsked?(connection: LiveConnection, bytes: Buffer, start: number, end: number): boolean
   /** A frame that answers no call, on a push connection. */
   onStray(connection: LiveConnection, bytes: Buffer, start: number, end: number, flags: number): void
   /** The peer says it did nothing for this call. True when the owner took it to send it again. */

@@ -36,6 +36,10 @@ export class Intake {
     this.#encrypted = settings.tls !== undefined && settings.tls.mode !== 'negotiated'
   }
 
+  get isScanning(): boolean {
+    return this.#scanning
+  }
+
   /** New bytes are in the receive buffer. */
   scan(): void {
     if (this.#scanning) return

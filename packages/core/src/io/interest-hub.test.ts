@@ -20,7 +20,7 @@ async function opened(
 }
 
 function add(thread: BenchThread, interest: number, key: string): void {
-  thread.app.control({ type: 'add-interest', interest, target: 1, key, resumed: false })
+  thread.app.control({ type: 'add-interest', interest, target: 1, key, resumed: false, answers: false })
 }
 
 function drop(thread: BenchThread, interest: number): void {

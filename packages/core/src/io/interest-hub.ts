@@ -13,7 +13,6 @@
  * asked for and not answered, whether anybody still wants it or not.
  */
 
-import type { Connection } from '../plugin/connection.ts'
 import { FrameFlag } from '../plugin/connection.ts'
 import type { Endpoint } from '../plugin/discovery.ts'
 import { describeError, type IoKernelError, LocalError, RemoteError } from '../plugin/errors.ts'
@@ -23,6 +22,7 @@ import { Backoff } from './backoff.ts'
 import type { OpenedConnection } from './connection-factory.ts'
 import type { ConnectionOwner } from './connection-owner.ts'
 import type { IoEnvironment, Timer } from './environment.ts'
+import type { Interests } from './lane-interests.ts'
 import type { LiveConnection } from './live-connection.ts'
 
 export interface InterestHost {
@@ -59,7 +59,7 @@ interface Key {
   confirmed: boolean
 }
 
-export class InterestHub implements ConnectionOwner {
+export class InterestHub implements ConnectionOwner, Interests {
   readonly #host: InterestHost
   readonly #keys = new Map<string, Key>()
   /** Subscribes on this connection, in order; those before `#answered` are answered. */
@@ -72,7 +72,6 @@ export class InterestHub implements ConnectionOwner {
   readonly #backoff: Backoff
   #timer: Timer | undefined
   #connection: LiveConnection | undefined
-  #protocol: Connection | undefined
   #ready = false
   #closed = false
 
@@ -81,7 +80,6 @@ export class InterestHub implements ConnectionOwner {
     this.#backoff = new Backoff(host.limits.reconnectMinMs, host.limits.reconnectMaxMs)
   }
 
-  /** `resumed`: it was registered before the I/O thread was replaced. */
   add(attachment: Attachment, interest: number, key: string, resumed: boolean): void {
     const ofThread = this.#keyOf.get(attachment) ?? new Map<number, string>()
     this.#keyOf.set(attachment, ofThread.set(interest, key))
@@ -139,9 +137,14 @@ export class InterestHub implements ConnectionOwner {
     if (this.#closed || this.#keys.size === 0 || this.#connection !== undefined || this.#timer !== undefined) return
     const endpoint = this.#host.endpoint()
     if (endpoint === undefined) return
-    const { connection, protocol } = this.#host.open(endpoint, this)
-    this.#connection = connection
-    this.#protocol = protocol
+    this.#connection = this.#host.open(endpoint, this).connection
+  }
+
+  laneLost(): void {}
+
+  /** What comes over lanes is nobody's: here interests have a connection of their own. */
+  unasked(): boolean {
+    return false
   }
 
   /** The address is gone: subscribe elsewhere. */
@@ -175,7 +178,7 @@ export class InterestHub implements ConnectionOwner {
   }
 
   onPush(connection: LiveConnection, bytes: Buffer, start: number, end: number): void {
-    const route = this.#protocol?.route?.(bytes, start, end)
+    const route = connection.route(bytes, start, end)
     if (route?.key === undefined) return
     switch (route.kind) {
       case 'message':

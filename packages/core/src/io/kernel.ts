@@ -180,7 +180,7 @@ export class IoKernel implements AttachmentHost {
         const client = attachment.client(message.target)
         if (client === undefined) return
         this.#interests.get(attachment)?.set(message.interest, client)
-        return client.upstream.addInterest(attachment, message.interest, message.key, message.resumed)
+        return client.upstream.addInterest(attachment, message.interest, message.key, message.resumed, message.answers)
       }
       case 'drop-interest':
         this.#dropInterest(attachment, message.interest)

@@ -42,6 +42,8 @@ export interface LaneHost {
   onAddressesGone(reason: IoKernelError): void
   onNotExecuted(call: Call): boolean
   onStale(call: Call): void
+  /** A push, or a request of the peer's. False when nobody takes it. */
+  onUnasked(lane: LiveConnection, bytes: Buffer, start: number, end: number, asks: boolean): boolean
   /** Calls wait for a lane. */
   hasWaiting(): boolean
   /** Takes idempotent calls from behind the head of a lane that is late. */
@@ -238,8 +240,12 @@ export class LaneSet implements ConnectionOwner {
     this.#host.onStale(call)
   }
 
-  onPush(): void {
-    // Pushes on a lane belong to nobody: interests have a connection of their own.
+  onPush(connection: LiveConnection, bytes: Buffer, start: number, end: number): void {
+    this.#host.onUnasked(connection, bytes, start, end, false)
+  }
+
+  onAsked(connection: LiveConnection, bytes: Buffer, start: number, end: number): boolean {
+    return this.#host.onUnasked(connection, bytes, start, end, true)
   }
 
   onStray(): void {}

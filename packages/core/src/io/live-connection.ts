@@ -17,22 +17,20 @@
 import { CallFlag } from '../channel/records.ts'
 import type { ByteWriter } from '../plugin/byte-writer.ts'
 import type { Cloneable } from '../plugin/cloneable.ts'
-import { type Connection, FrameFlag, type Verdict } from '../plugin/connection.ts'
+import { type Connection, FrameFlag, type PushRoute, type Verdict } from '../plugin/connection.ts'
 import type { Endpoint } from '../plugin/discovery.ts'
 import { describeError, type IoKernelError, RemoteProtocolError } from '../plugin/errors.ts'
 import type { Script } from '../plugin/script.ts'
 import { assert } from '../shared/assert.ts'
-import { type Call, type CallList, CallState } from './call.ts'
+import type { Call, CallList } from './call.ts'
+import { CallWriter } from './call-writer.ts'
 import { ConnectionErrors } from './connection-errors.ts'
 import type { ConnectionOwner, ConnectionServices, ConnectionSettings, Phase, Purpose } from './connection-owner.ts'
 import type { Timer } from './environment.ts'
 import { Intake } from './intake.ts'
-import { Outgoing } from './outgoing.ts'
 import { ReceiveBuffer } from './receive-buffer.ts'
 import { type MatcherHost, ReplyMatcher } from './reply-matcher.ts'
-import type { Chunk } from './request-store.ts'
 import { ScriptRunner } from './script-runner.ts'
-import { SilentCalls } from './silent-calls.ts'
 import { StreamPacing } from './stream-pacing.ts'
 import type { Transport } from './transport.ts'
 
@@ -70,13 +68,13 @@ export class LiveConnection implements MatcherHost {
   #timer: Timer | undefined
   readonly #intake: Intake
   readonly #errors: ConnectionErrors
-  readonly #outgoing: Outgoing
+  readonly #writer: CallWriter
   /** The calls on it are one that has it to itself. */
   #alone = false
-  readonly #silent: SilentCalls
   readonly #pacing: StreamPacing
   #closeReason: IoKernelError | undefined
   #retiring = false
+  #saidUnknown = false
 
   constructor(settings: ConnectionSettings, owner: ConnectionOwner, services: ConnectionServices, correlated: boolean) {
     this.id = settings.id
@@ -87,14 +85,22 @@ export class LiveConnection implements MatcherHost {
     this.#services = services
     this.#protocol = settings.protocol
     this.#errors = new ConnectionErrors(settings.authority, settings.endpoint.id)
-    this.#outgoing = new Outgoing(services.store)
     this.#pacing = new StreamPacing(
       settings.limits,
       () => (this.isClosed ? undefined : this.#transport),
       (call, deadlineMs) => services.rearm(call, deadlineMs),
     )
-    this.#silent = new SilentCalls(services.settlement, settings.id)
     this.#matcher = new ReplyMatcher(this, this.#receive, services.settlement, correlated)
+    const { requestBytesMax } = settings.limits
+    const { id, protocol } = settings
+    this.#writer = new CallWriter({
+      id,
+      protocol,
+      matcher: this.#matcher,
+      requestBytesMax,
+      errors: this.#errors,
+      services,
+    })
     this.#intake = new Intake(settings, this.#receive, this.#matcher, {
       isClosed: () => this.isClosed,
       transport: () => this.#transport,
@@ -126,12 +132,12 @@ export class LiveConnection implements MatcherHost {
   }
 
   get hasRoom(): boolean {
-    const { pipelineMax, unsentBytesMax } = this.#settings.limits
+    const { unsentBytesMax } = this.#settings.limits
     return (
       this.phase === 'ready' &&
       !this.isHeld &&
-      this.unanswered.count < pipelineMax &&
-      this.#outgoing.bytes < unsentBytesMax &&
+      this.unanswered.count < this.callsMax &&
+      this.#writer.bytes < unsentBytesMax &&
       this.#transport.unsentBytes < unsentBytesMax
     )
   }
@@ -146,7 +152,15 @@ export class LiveConnection implements MatcherHost {
   }
 
   get unsentBytes(): number {
-    return this.phase === 'closed' ? 0 : this.#outgoing.bytes + this.#transport.unsentBytes
+    return this.phase === 'closed' ? 0 : this.#writer.bytes + this.#transport.unsentBytes
+  }
+
+  /** Calls that may be unanswered here at once. */
+  get callsMax(): number {
+    const { pipelineMax } = this.#settings.limits
+    return this.#protocol.callsMax === undefined
+      ? pipelineMax
+      : Math.min(pipelineMax, this.#protocol.callsMax() ?? pipelineMax)
   }
 
   get isIdle(): boolean {
@@ -154,7 +168,7 @@ export class LiveConnection implements MatcherHost {
   }
 
   get taken(): boolean {
-    return this.#alone && this.unanswered.count > 0
+    return this.unanswered.count > 0 && (this.#alone || this.callsMax === 1)
   }
 
   get headSinceMs(): number {
@@ -167,12 +181,7 @@ export class LiveConnection implements MatcherHost {
     assert(this.phase === 'ready' || this.phase === 'draining', 'calls go to connections that are ready')
     if (this.unanswered.count === 0) this.lastHeardMs = nowMs
     call.writtenAtMs = nowMs
-    if (this.#protocol.submit === undefined) {
-      this.#outgoing.add(call.chunk as Chunk, call.offset, call.offset + call.length)
-    } else if (!this.#submitThrough(call, nowMs)) {
-      return
-    }
-    call.state = CallState.Written
+    if (!this.#writer.write(call, nowMs)) return
     this.#services.flushLater(this)
     if ((call.flags & NOT_PLAIN) !== 0 && this.#submitSpecial(call)) return
     this.#alone = alone
@@ -190,9 +199,19 @@ export class LiveConnection implements MatcherHost {
     this.#matcher.substitute(call, by)
   }
 
+  /** Bytes that belong to no order may be written. */
+  get takesBytes(): boolean {
+    return this.phase === 'ready' || this.phase === 'draining'
+  }
+
+  /** Whom a push, or a request of the peer's, is for. */
+  route(bytes: Buffer, start: number, end: number): PushRoute | undefined {
+    return this.#protocol.route?.(bytes, start, end)
+  }
+
   /** Bytes of the owner's own (subscriptions). */
   write(write: (protocol: Connection, out: ByteWriter) => void): void {
-    this.#guard(() => write(this.#protocol, this.#outgoing.writerFor(this.#settings.limits.requestBytesMax)))
+    this.#guard(() => write(this.#protocol, this.#writer.out()))
     this.#services.flushLater(this)
   }
 
@@ -200,7 +219,7 @@ export class LiveConnection implements MatcherHost {
   flush(): void {
     this.#matcher.unflushed = undefined
     if (this.phase === 'closed') return
-    this.#outgoing.flush(this.#transport, this.#silent.depart(() => this.#services.environment.nowMs()) ?? NOTHING)
+    this.#writer.flush(this.#transport)
   }
 
   /** Makes it as good as new, when it is idle. False when the protocol cannot. */
@@ -282,9 +301,9 @@ export class LiveConnection implements MatcherHost {
     this.phase = 'closed'
     this.#timer?.cancel()
     this.#matcher.close()
-    this.#outgoing.drop()
+    this.#writer.drop()
     this.#transport.destroy()
-    this.#silent.fail(describeError(this.#closeReason, { sent: 'maybe' }), this.#services.environment.nowMs())
+    this.#writer.failSilent(describeError(this.#closeReason, { sent: 'maybe' }), this.#services.environment.nowMs())
     // The transport's own `onClosed` comes later and finds the phase closed.
     this.#owner.onClosed(this, this.#closeReason)
   }
@@ -309,6 +328,23 @@ export class LiveConnection implements MatcherHost {
 
   onPush(bytes: Buffer, start: number, end: number): void {
     this.#owner.onPush(this, bytes, start, end)
+  }
+
+  onAsked(bytes: Buffer, start: number, end: number): void {
+    if (this.#owner.onAsked?.(this, bytes, start, end) === true) return
+    this.#protocol.refuse?.(bytes, start, end, this.out())
+  }
+
+  onUnknownReply(): void {
+    if (this.#saidUnknown) return
+    this.#saidUnknown = true
+    const { authority, endpoint } = this.#settings
+    this.#services.environment.log('warn', `${authority} at ${endpoint.id} answers calls that nobody made`)
+  }
+
+  onForgotten(): void {
+    // After a scan everything is looked at anyway.
+    if (!this.#intake.isScanning) this.#afterProgress()
   }
 
   onUnsolicited(bytes: Buffer, start: number, end: number, flags: number): void {
@@ -357,7 +393,7 @@ export class LiveConnection implements MatcherHost {
 
   out(): ByteWriter {
     this.#services.flushLater(this)
-    return this.#outgoing.writerFor(this.#settings.limits.requestBytesMax)
+    return this.#writer.out()
   }
 
   replyTooLarge(): IoKernelError {
@@ -395,6 +431,10 @@ export class LiveConnection implements MatcherHost {
     this.#matcher.nowMs = this.#services.environment.nowMs()
     this.lastHeardMs = this.#matcher.nowMs
     this.#intake.scan()
+    this.#afterProgress()
+  }
+
+  #afterProgress(): void {
     if (this.isClosed) return
     if (this.#retiring && this.isIdle) this.destroy(this.#closeReason as IoKernelError)
     else this.#owner.onProgress(this)
@@ -421,25 +461,7 @@ export class LiveConnection implements MatcherHost {
   #submitSpecial(call: Call): boolean {
     if ((call.flags & CallFlag.Taints) !== 0) this.tainted = true
     if ((call.flags & CallFlag.Stream) !== 0) call.source = this.#pacing
-    if ((call.flags & CallFlag.Silent) === 0) return false
-    this.#silent.add(call)
-    return true
-  }
-
-  /** False when the plugin could not write the request: that call fails, and nothing of it is sent. */
-  #submitThrough(call: Call, nowMs: number): boolean {
-    const payload = (call.chunk as Chunk).bytes.subarray(call.offset, call.offset + call.length)
-    const out = this.#outgoing.writerFor(this.#settings.limits.requestBytesMax)
-    const before = out.length
-    try {
-      this.#protocol.submit?.(payload, call.hint, this.#matcher.wireIdFor(call), out)
-      return true
-    } catch (error) {
-      out.position = out.start + before
-      this.#matcher.forget(call)
-      this.#services.settlement.fail(call, describeError(this.#errors.fromPlugin(error), { sent: 'no' }), nowMs)
-      return false
-    }
+    return (call.flags & CallFlag.Silent) !== 0
   }
 
   #guard(action: () => void): void {

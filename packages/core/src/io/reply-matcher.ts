@@ -2,8 +2,10 @@
  * Gives frames to the calls they answer. The framer's sink; the hottest code of the I/O thread.
  *
  * Rules:
- * 1. A frame answers the oldest unanswered call, or the one with its wire id. A tombstone is a call like any other
- *    here: it keeps its place, and what comes for it is dropped.
+ * 1. A frame answers the oldest unanswered call, or the one with its wire id. In an order a tombstone is a call like
+ *    any other: it keeps its place, and what comes for it is dropped. With wire ids there is no place to keep: a call
+ *    that was given up is forgotten, and a reply that names nobody is dropped. One that names a call which never was is
+ *    a fault of the peer's; it is told once.
  * 2. Frames of one call that lie next to each other are passed on as one piece; a reply that is complete within one
  *    look at the buffer is passed on whole.
  * 3. A reply past `replyBytesMax` fails its call at once; the rest is dropped as it comes. Reading goes on. A streamed
@@ -33,8 +35,14 @@ export interface MatcherHost {
   readonly replyBytesMax: number
   classify(bytes: Buffer, start: number, end: number): Verdict
   onPush(bytes: Buffer, start: number, end: number): void
+  /** The peer asks something. */
+  onAsked(bytes: Buffer, start: number, end: number): void
   /** A frame that is no push, while nothing was asked. */
   onUnsolicited(bytes: Buffer, start: number, end: number, flags: number): void
+  /** A call that was given up no longer stands in the order. */
+  onForgotten(): void
+  /** A frame that names a call which never was. */
+  onUnknownReply(): void
   /** True when the call was taken to be sent again. */
   onNotExecuted(call: Call): boolean
   /** May this call be sent again, although its connection's preparations for it were out of date? */
@@ -52,6 +60,9 @@ export interface MatcherHost {
   out(): ByteWriter
 }
 
+/** What no call asked for. */
+const UNASKED = FrameFlag.Push | FrameFlag.Request
+
 export class ReplyMatcher implements FrameSink {
   readonly unanswered: CallList = new CallList()
   /** First call in `unanswered` that was not handed to the socket: nothing that arrives can answer it. */
@@ -67,6 +78,7 @@ export class ReplyMatcher implements FrameSink {
   readonly #settlement: Settlement
   readonly #byWireId: Map<number, Call> | undefined
   #wireId = 0
+  #wireIdsGiven = 0
   #runCall: Call | undefined
   #runStart = -1
   #runEnd = -1
@@ -76,6 +88,7 @@ export class ReplyMatcher implements FrameSink {
     this.#receive = receive
     this.#settlement = settlement
     this.#byWireId = correlated ? new Map() : undefined
+    if (correlated) this.unanswered.onTombstone = (call) => this.#letGo(call)
   }
 
   /** The number that will name this call's reply; 0 where replies come in order. */
@@ -84,6 +97,8 @@ export class ReplyMatcher implements FrameSink {
     if (byWireId === undefined) return 0
     do this.#wireId = (this.#wireId + 1) >>> 0
     while (byWireId.has(this.#wireId))
+    this.#wireIdsGiven++
+    call.wireId = this.#wireId
     byWireId.set(this.#wireId, call)
     return this.#wireId
   }
@@ -97,17 +112,20 @@ export class ReplyMatcher implements FrameSink {
 
   /** The call was never written after all. */
   forget(call: Call): void {
-    for (const [wireId, each] of this.#byWireId ?? []) if (each === call) this.#byWireId?.delete(wireId)
+    this.#byWireId?.delete(call.wireId)
   }
 
   substitute(call: Call, by: Call): void {
     this.unanswered.replace(call, by)
-    for (const [wireId, each] of this.#byWireId ?? []) if (each === call) this.#byWireId?.set(wireId, by)
+    by.wireId = call.wireId
+    this.#byWireId?.set(by.wireId, by)
   }
 
   frame(start: number, end: number, flags: number, wireId?: number): void {
-    if ((flags & FrameFlag.Push) !== 0) {
-      if (!this.#host.isClosed) this.#host.onPush(this.#receive.bytes, start, end)
+    if ((flags & UNASKED) !== 0) {
+      if (this.#host.isClosed) return
+      if ((flags & FrameFlag.Push) !== 0) this.#host.onPush(this.#receive.bytes, start, end)
+      else this.#host.onAsked(this.#receive.bytes, start, end)
       return
     }
     if (this.script !== undefined) {
@@ -118,7 +136,9 @@ export class ReplyMatcher implements FrameSink {
       wireId === undefined || this.#byWireId === undefined ? this.unanswered.first : this.#byWireId.get(wireId)
     if (call === undefined || call === this.unflushed) {
       // The framer may go on for the rest of the bytes after a frame that closed the connection.
-      if (!this.#host.isClosed) this.#host.onUnsolicited(this.#receive.bytes, start, end, flags)
+      if (this.#host.isClosed) return
+      if (wireId !== undefined && this.#byWireId !== undefined) return this.#nobodys(wireId, flags)
+      this.#host.onUnsolicited(this.#receive.bytes, start, end, flags)
       return
     }
     if ((flags & FrameFlag.Final) === 0) {
@@ -158,6 +178,21 @@ export class ReplyMatcher implements FrameSink {
   /** The framer has returned: what it reported must be passed on before the buffer moves. */
   endScan(): void {
     if (this.#runEnd !== -1) this.#passRun()
+  }
+
+  /** Given up: its reply is nobody's, if it comes at all. */
+  #letGo(call: Call): void {
+    if (call === this.unflushed) this.unflushed = call.next
+    this.unanswered.remove(call)
+    this.#byWireId?.delete(call.wireId)
+    this.#settlement.finishTombstone(call)
+    this.#host.onForgotten()
+  }
+
+  /** A reply to a call that was given up, or to one that never was. */
+  #nobodys(wireId: number, flags: number): void {
+    const wasGiven = (this.#wireId - wireId) >>> 0 < this.#wireIdsGiven
+    if (!wasGiven && (flags & FrameFlag.Final) !== 0) this.#host.onUnknownReply()
   }
 
   #answerFlagged(call: Call, from: number, start: number, end: number, flags: number, tooLarge: boolean): void {

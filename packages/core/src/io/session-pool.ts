@@ -35,6 +35,8 @@ export interface SessionHost {
   /** Where to open one; undefined while the upstream has no address that works. */
   endpoint(): Endpoint | undefined
   open(endpoint: Endpoint, owner: ConnectionOwner): OpenedConnection
+  /** A push, or a request of the peer's. False when nobody takes it. */
+  onUnasked(connection: LiveConnection, bytes: Buffer, start: number, end: number, asks: boolean): boolean
   /** May one more be opened? */
   mayOpen(): boolean
   /** Closes a connection that somebody else does not need. False when there is none. */
@@ -260,8 +262,12 @@ export class SessionPool implements ConnectionOwner {
     this.#trimIdle()
   }
 
-  onPush(): void {
-    // As on a lane: interests have a connection of their own.
+  onPush(connection: LiveConnection, bytes: Buffer, start: number, end: number): void {
+    this.#host.onUnasked(connection, bytes, start, end, false)
+  }
+
+  onAsked(connection: LiveConnection, bytes: Buffer, start: number, end: number): boolean {
+    return this.#host.onUnasked(connection, bytes, start, end, true)
   }
 
   onStray(): void {}

@@ -4,7 +4,8 @@
  * Rules: each call is finished exactly once, by `reply`, by `fail` or by `discard`; then its memory, its place on the
  * wheel and its object are given back. A call that was written and is settled before its reply came (`settleEarly`)
  * becomes a tombstone: it keeps its place in the connection's order, what comes for it is dropped, and
- * `finishTombstone` frees its slot.
+ * `finishTombstone` frees its slot. Where replies name what they answer, no place has to be kept: the list that it
+ * stands in lets go of it at once.
  */
 import type { ErrorDescription } from '../plugin/errors.ts'
 import { assert } from '../shared/assert.ts'
@@ -48,6 +49,7 @@ export class Settlement {
     // Nobody reads it any more: what is left of it is dropped as it comes.
     call.source?.resume()
     client.tombstones++
+    call.list?.onTombstone?.(call)
     if (client.calls === client.tombstones) client.onIdle?.()
   }
 

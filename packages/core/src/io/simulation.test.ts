@@ -336,7 +336,7 @@ class Simulation {
     const interest = ++this.#number
     mine.add(interest)
     const key = `k${this.#random.below(3)}`
-    thread.app.control({ type: 'add-interest', interest, target: 1, key, resumed: false })
+    thread.app.control({ type: 'add-interest', interest, target: 1, key, resumed: false, answers: false })
   }
 
   // ---- The peers ------------------------------------------------------------------------------------------

@@ -29,6 +29,7 @@ import { ElasticLanes } from './elastic.ts'
 import type { IoEnvironment, Timer } from './environment.ts'
 import { InterestHub } from './interest-hub.ts'
 import { LaneCalls } from './lane-calls.ts'
+import { type Interests, LaneInterests } from './lane-interests.ts'
 import { LaneSet } from './lane-set.ts'
 import type { LiveConnection } from './live-connection.ts'
 import { Monitor } from './monitor.ts'
@@ -42,7 +43,7 @@ export class Upstream {
   readonly configuration: UpstreamConfiguration
   readonly clients: Set<Client> = new Set()
   readonly sessions: SessionPool
-  readonly interests: InterestHub
+  readonly interests: Interests
   readonly credentials: Credentials
   /** Stops the name watch; set by who started it. */
   onClose: (() => void) | undefined
@@ -79,6 +80,8 @@ export class Upstream {
       settlement: services.settlement,
       endpoint: () => this.#endpointInUse(),
       onOpenFailed: (connection: LiveConnection, error: IoKernelError) => this.#openFailed(connection, error),
+      onUnasked: (from: LiveConnection, bytes: Buffer, start: number, end: number, asks: boolean) =>
+        this.interests.unasked(from, bytes, start, end, asks),
     }
     const connections = new ConnectionBudget(limits, () => ({
       lanes: this.#lanes.count,
@@ -125,7 +128,13 @@ export class Upstream {
         this.#factory.open('cancel', endpoint, this.credentials.last, owner, token).connection,
       open: (endpoint, owner) => this.#open('session', endpoint, owner),
     })
-    this.interests = new InterestHub({ ...shared, open: (endpoint, owner) => this.#open('push', endpoint, owner) })
+    this.interests = configuration.unasked
+      ? new LaneInterests({
+          authority,
+          interestsMax: limits.interestsMax,
+          hasLane: () => this.#lanes.lanes.length > 0,
+        })
+      : new InterestHub({ ...shared, open: (endpoint, owner) => this.#open('push', endpoint, owner) })
     this.#monitor = new Monitor({
       ...shared,
       serial: lanes === 'one',
@@ -160,6 +169,7 @@ export class Upstream {
     this.#budget.earn(1)
     // Without sharing, whatever a call may do is undone before the next one.
     if (this.configuration.limits.lanesMax === 0) call.flags |= CallFlag.Taints
+    if ((call.flags & CallFlag.Answer) !== 0) return this.#answer(call, nowMs)
     if ((call.flags & CallFlag.Exclusive) !== 0) {
       const error = this.#reasonToFail()
       if (error !== undefined) return this.#services.settlement.fail(call, describeError(error, { sent: 'no' }), nowMs)
@@ -173,9 +183,17 @@ export class Upstream {
     this.#calls.wait(call, nowMs)
   }
 
-  addInterest(attachment: Attachment, interest: number, key: string, resumed: boolean): void {
+  /** It goes where the question came from, or nowhere. */
+  #answer(call: Call, nowMs: number): void {
+    const connection = this.#factory.writable(call.fingerprint)
+    if (connection !== undefined) return connection.submit(call, nowMs)
+    const gone = new RemoteError('CONNECTION_LOST', 'the connection that the request came over is gone')
+    this.#services.settlement.fail(call, describeError(gone, { sent: 'no' }), nowMs)
+  }
+
+  addInterest(attachment: Attachment, interest: number, key: string, resumed: boolean, answers: boolean): void {
     const error = resumed ? undefined : this.#reasonToFail()
-    if (error === undefined) return this.interests.add(attachment, interest, key, resumed)
+    if (error === undefined) return this.interests.add(attachment, interest, key, resumed, answers)
     attachment.event({ type: 'interest-failed', interest, error: describeError(error, { sent: 'no' }) })
   }
 
@@ -225,6 +243,7 @@ export class Upstream {
     // Where there are lanes, one more that was refused is no news to those who wait.
     if (error instanceof RefusedError && this.#lanes.lanes.length === 0) this.#refuse(error)
     this.#calls.takeBack(connection, error)
+    if (connection.readyAtMs > 0) this.interests.laneLost()
     this.#tellState()
     this.#failIfDown()
   }

@@ -95,9 +95,7 @@ export class Attachment {
       limits: this.limits,
       setBusy: (busy) => (busy ? this.keepAlive.add() : this.keepAlive.remove()),
       onEvent: (event) => this.#onEvent(event),
-      onPush: (interest, bytes, start, stop, facts, more) => {
-        this.interests.get(interest)?.push(bytes, start, stop, facts, more)
-      },
+      onPush: (interest, frame, push) => this.interests.get(interest)?.push(frame, push),
     })
     // Announces sleep: before, no doorbell would ring.
     this.#exchange.drain()
@@ -110,8 +108,8 @@ export class Attachment {
         this.interests.remove(interest)
         continue
       }
-      const { target, key, isReady } = entry
-      this.#exchange.control({ type: 'add-interest', interest, target, key, resumed: isReady })
+      const { target, key, isReady, answers } = entry
+      this.#exchange.control({ type: 'add-interest', interest, target, key, resumed: isReady, answers })
     }
   }
 

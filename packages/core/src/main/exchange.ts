@@ -46,7 +46,7 @@ import { HEADER_BYTES } from '../channel/ring.ts'
 import { ByteWriter } from '../plugin/byte-writer.ts'
 import type { Cloneable } from '../plugin/cloneable.ts'
 import { DeadlineError, type IoKernelError, rebuildError } from '../plugin/errors.ts'
-import type { CallOptions } from '../plugin/protocol.ts'
+import type { CallOptions, ReplyBytes } from '../plugin/protocol.ts'
 import { nowMs } from '../shared/clock.ts'
 import type { KernelLimits } from '../shared/limits.ts'
 import { shielded } from '../shared/shield.ts'
@@ -65,12 +65,23 @@ const OPEN_BYTES = 2048
 /** Records between two looks at the clock. */
 const CLOCK_EVERY = 64
 
+/** What is said of a push besides its bytes. */
+export interface PushRecord {
+  readonly facts: Cloneable
+  /** The frame goes on in the next one. */
+  readonly more: boolean
+  /** The peer wants an answer… */
+  readonly asks: boolean
+  /** …over this connection. */
+  readonly connection: number
+}
+
 export interface ExchangeHost {
   readonly limits: KernelLimits
   /** Keeps the process alive while somebody waits for an answer. */
   setBusy(busy: boolean): void
   onEvent(event: EventMessage): void
-  onPush(interest: number, bytes: Buffer, start: number, end: number, facts: Cloneable, more: boolean): void
+  onPush(interest: number, frame: ReplyBytes, push: PushRecord): void
 }
 
 export class Exchange {
@@ -394,8 +405,12 @@ export class Exchange {
         return
       }
       case Completion.Push: {
-        const { facts } = this.#origins.of(words[at + WORD_A] as number)
-        this.#host.onPush(number, incoming.bytes, start, end, facts, (flagsOf(kind) & CallFlag.More) !== 0)
+        const connection = words[at + WORD_A] as number
+        const { facts } = this.#origins.of(connection)
+        const flags = flagsOf(kind)
+        const more = (flags & CallFlag.More) !== 0
+        const asks = (flags & CallFlag.Asks) !== 0
+        this.#host.onPush(number, { bytes: incoming.bytes, start, end }, { facts, more, asks, connection })
         return
       }
       case Completion.Event: {

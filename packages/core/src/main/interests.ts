@@ -5,9 +5,14 @@
  * exception and never disturbs the drain. A push longer than a record arrives in pieces and is delivered whole.
  */
 import { AsyncResource } from 'node:async_hooks'
-import type { Cloneable } from '../plugin/cloneable.ts'
-import type { GapReason, InterestHandler } from '../plugin/protocol.ts'
+import type { ByteWriter } from '../plugin/byte-writer.ts'
+import type { GapReason, InterestHandler, ReplyBytes } from '../plugin/protocol.ts'
+import { assert } from '../shared/assert.ts'
 import { shielded } from '../shared/shield.ts'
+import type { PushRecord } from './exchange.ts'
+
+/** Writes an answer over the connection with this number. */
+export type AnswerTo = (connection: number, encode: (out: ByteWriter) => void) => Promise<void>
 
 export class InterestEntry {
   readonly target: number
@@ -15,6 +20,7 @@ export class InterestEntry {
   /** The peer has registered the key at least once. */
   isReady = false
   readonly #handler: InterestHandler
+  readonly #answer: AnswerTo
   readonly #context = new AsyncResource('IoKernelInterest')
   readonly #settled: { resolve: () => void; reject: (error: Error) => void }
   /** Settles when the peer has registered the key. */
@@ -25,10 +31,11 @@ export class InterestEntry {
   #isEnded = false
   #onEnded: () => void = () => undefined
 
-  constructor(target: number, key: string, handler: InterestHandler) {
+  constructor(target: number, key: string, handler: InterestHandler, answer: AnswerTo) {
     this.target = target
     this.key = key
     this.#handler = handler
+    this.#answer = answer
     let settle: { resolve: () => void; reject: (error: Error) => void } | undefined
     this.confirmed = new Promise((resolve, reject) => {
       settle = { resolve, reject }
@@ -41,6 +48,11 @@ export class InterestEntry {
     })
   }
 
+  /** It takes requests of the peer's. */
+  get answers(): boolean {
+    return this.#handler.request !== undefined
+  }
+
   get isEnded(): boolean {
     return this.#isEnded
   }
@@ -50,19 +62,17 @@ export class InterestEntry {
     this.#settled.resolve()
   }
 
-  push(bytes: Buffer, start: number, end: number, facts: Cloneable, more: boolean): void {
+  push(frame: ReplyBytes, push: PushRecord): void {
     if (this.#isEnded) return
-    if (more) {
+    const { bytes, start, end } = frame
+    if (push.more) {
       this.#pieces.push(Buffer.from(bytes.subarray(start, end)))
       return
     }
-    if (this.#pieces.length > 0) {
-      const whole = Buffer.concat([...this.#pieces, bytes.subarray(start, end)])
-      this.#pieces = []
-      this.#run(() => this.#handler.push({ bytes: whole, start: 0, end: whole.length }, facts))
-      return
-    }
-    this.#run(() => this.#handler.push({ bytes, start, end }, facts))
+    if (this.#pieces.length === 0) return this.#deliver(frame, push)
+    const whole = Buffer.concat([...this.#pieces, bytes.subarray(start, end)])
+    this.#pieces = []
+    this.#deliver({ bytes: whole, start: 0, end: whole.length }, push)
   }
 
   gap(reason: GapReason): void {
@@ -89,6 +99,18 @@ export class InterestEntry {
   end(): void {
     this.#isEnded = true
     this.#onEnded()
+  }
+
+  #deliver(frame: ReplyBytes, { facts, asks, connection }: PushRecord): void {
+    this.#run(() => {
+      if (!asks) return this.#handler.push(frame, facts)
+      let answered = false
+      this.#handler.request?.(frame, facts, (encode) => {
+        assert(!answered, 'a request is answered once')
+        answered = true
+        return this.#answer(connection, encode)
+      })
+    })
   }
 
   #run(handler: () => void): void {

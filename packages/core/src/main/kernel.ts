@@ -103,6 +103,7 @@ export class Kernel {
         authority: resolved.authority,
         lanes: protocol.supports.lanes,
         correlated: protocol.supports.replies === 'correlated',
+        unasked: protocol.supports.push === 'lanes',
         name: resolved.name,
         tls: resolved.tls,
         io: resolved.io,

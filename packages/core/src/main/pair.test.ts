@@ -198,6 +198,8 @@ class Run {
       while (pair.held.first !== undefined) pair.reply(pair.held.first, replyTo(pair.payload(pair.held.first)))
       await undefined
     }
+    // The look after the last answer is what finds that nobody waits.
+    pair.settle()
     for (let tick = 0; tick < 10; tick++) await undefined
     expect(this.#callers.filter(({ settledTimes }) => settledTimes !== 1)).toEqual([])
     expect(this.outcomes.get('crossed')).toBeUndefined()

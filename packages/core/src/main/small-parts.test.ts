@@ -5,10 +5,12 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
 import { describe, expect, test } from 'vitest'
 import { callIdOf, SLOTS_MAX, slotOf } from '../channel/records.ts'
-import type { AnyDiscovery, AnyProtocol } from '../plugin/protocol.ts'
+import { ByteWriter } from '../plugin/byte-writer.ts'
+import type { Answer, AnyDiscovery, AnyProtocol, InterestHandler } from '../plugin/protocol.ts'
 import { PLUGIN_API } from '../plugin/version.ts'
 import { withSeed } from '../testing/random.ts'
 import { Aborts } from './aborts.ts'
+import type { PushRecord } from './exchange.ts'
 import { InterestEntry } from './interests.ts'
 import { KeepAlive } from './keep-alive.ts'
 import { Registry } from './registry.ts'
@@ -201,31 +203,35 @@ describe('the process stays alive', () => {
 describe('an interest of this thread', () => {
   function entry() {
     const seen: string[] = []
-    const made = new InterestEntry(1, 'news', {
+    const handler: InterestHandler = {
       push: ({ bytes, start, end }) => seen.push(bytes.toString('utf8', start, end)),
       gap: (reason) => seen.push(`gap ${reason}`),
       failed: (error) => seen.push(`failed ${error.message}`),
-    })
+    }
+    const made = new InterestEntry(1, 'news', handler, unanswered)
     return { made, seen }
   }
+
+  const said = (more: boolean): PushRecord => ({ facts: null, more, asks: false, connection: 7 })
+  const unanswered = (): Promise<void> => Promise.reject(new Error('nothing was asked'))
 
   const bytes = Buffer.from('--whole--')
 
   test('puts a push that came in pieces together, and drops half a one at a gap', () => {
     const { made, seen } = entry()
-    made.push(bytes, 2, 4, null, true)
-    made.push(bytes, 4, 5, null, true)
-    made.push(bytes, 5, 7, null, false)
-    made.push(bytes, 2, 4, null, true)
+    made.push({ bytes, start: 2, end: 4 }, said(true))
+    made.push({ bytes, start: 4, end: 5 }, said(true))
+    made.push({ bytes, start: 5, end: 7 }, said(false))
+    made.push({ bytes, start: 2, end: 4 }, said(true))
     made.gap('overflow')
-    made.push(bytes, 2, 7, null, false)
+    made.push({ bytes, start: 2, end: 7 }, said(false))
     expect(seen).toEqual(['whole', 'gap overflow', 'whole'])
   })
 
   test('hears nothing after its end, and its failure is the last it hears', async () => {
     const { made, seen } = entry()
     made.fail(new Error('refused'))
-    made.push(bytes, 2, 7, null, false)
+    made.push({ bytes, start: 2, end: 7 }, said(false))
     made.gap('reconnected')
     made.fail(new Error('again'))
     await expect(made.confirmed).rejects.toThrow('refused')
@@ -233,7 +239,7 @@ describe('an interest of this thread', () => {
     expect(seen).toEqual(['failed refused'])
     const closed = entry()
     closed.made.end()
-    closed.made.push(bytes, 2, 7, null, false)
+    closed.made.push({ bytes, start: 2, end: 7 }, said(false))
     closed.made.fail(new Error('late'))
     expect(closed.seen).toEqual([])
   })
@@ -244,14 +250,38 @@ describe('an interest of this thread', () => {
     const made = storage.run(
       'asker',
       () =>
-        new InterestEntry(1, 'k', {
-          push: () => seen.push(storage.getStore()),
-          gap: () => undefined,
-          failed: () => undefined,
-        }),
+        new InterestEntry(
+          1,
+          'k',
+          { push: () => seen.push(storage.getStore()), gap: () => undefined, failed: () => undefined },
+          unanswered,
+        ),
     )
-    storage.run('somebody else', () => made.push(bytes, 0, 1, null, false))
+    storage.run('somebody else', () => made.push({ bytes, start: 0, end: 1 }, said(false)))
     expect(seen).toEqual(['asker'])
+  })
+
+  test('answers a request of the peer once, over the connection that it came over', async () => {
+    const written: string[] = []
+    let answer: Answer | undefined
+    const handler: InterestHandler = {
+      push: () => undefined,
+      request: (_frame, _facts, given) => {
+        answer = given
+      },
+      gap: () => undefined,
+      failed: () => undefined,
+    }
+    const made = new InterestEntry(1, 'sum', handler, async (connection, encode) => {
+      const out = new ByteWriter()
+      encode(out)
+      written.push(`${connection}:${out.written()}`)
+    })
+    expect(made.answers).toBe(true)
+    made.push({ bytes, start: 2, end: 7 }, { facts: null, more: false, asks: true, connection: 7 })
+    await answer?.((out) => out.ascii('three'))
+    expect(written).toEqual(['7:three'])
+    expect(() => answer?.((out) => out.ascii('four'))).toThrow(/once/)
   })
 })
 

@@ -35,6 +35,7 @@ export interface BenchUpstream {
   readonly audit?: boolean
   readonly cancel?: boolean
   readonly correlated?: boolean
+  readonly unasked?: boolean
   readonly asksCredentials?: boolean
 }
 
@@ -46,6 +47,8 @@ export interface BenchCall extends CallOptions {
   /** It only reads. */
   readonly reads?: boolean
   readonly taints?: boolean
+  /** Nothing answers it. */
+  readonly silent?: boolean
   readonly fingerprint?: number
   readonly sink?: PieceSink
 }
@@ -58,6 +61,8 @@ export class BenchThread {
   readonly io: Attachment
   readonly events: EventMessage[] = []
   readonly pushes: string[] = []
+  /** Connections over which the peer asked something. */
+  readonly asked: number[] = []
   /** Does not look at its ring while set. */
   isBusy = false
   readonly #bench: KernelBench
@@ -83,7 +88,8 @@ export class BenchThread {
       limits,
       setBusy: () => undefined,
       onEvent: (event) => this.events.push(event),
-      onPush: (interest, bytes, start, end) => {
+      onPush: (interest, { bytes, start, end }, { asks, connection }) => {
+        if (asks) this.asked.push(connection)
         this.pushes.push(`${interest}:${bytes.toString('utf8', start, end - 1)}`)
       },
     })
@@ -113,13 +119,14 @@ export class BenchThread {
       (options.idempotent ? CallFlag.Idempotent : 0) |
       (options.reads ? CallFlag.Read : 0) |
       (options.taints ? CallFlag.Taints : 0) |
+      (options.silent ? CallFlag.Silent : 0) |
       (options.sink ? CallFlag.Stream : 0)
     const { fingerprint, sink } = options
     const operation = fingerprint === undefined ? LINE : { ...LINE, fingerprint: () => fingerprint }
     const target = options.session ?? options.target ?? 1
     const promise = this.app.call(operation, text, target, flags, options.deadlineMs ?? 30_000, 1 << 30, options, sink)
     return promise.then(
-      (reply) => ({ text: sink === undefined ? (reply as string).slice(0, -1) : '' }),
+      (reply) => ({ text: sink === undefined && options.silent !== true ? (reply as string).slice(0, -1) : '' }),
       (error: IoKernelError) => ({ error }),
     )
   }
@@ -237,6 +244,7 @@ function configuration(upstream: BenchUpstream): UpstreamConfiguration {
     authority: `lines://${at}`,
     lanes,
     correlated: upstream.correlated ?? false,
+    unasked: upstream.unasked ?? false,
     name: { discovery: moved ? 'moved' : 'static', target: at, portDefault: 1 },
     tls: undefined,
     io: {

@@ -71,7 +71,7 @@ export class Pair implements AttachmentHost {
       onEvent: (event) => {
         this.events.push(event)
       },
-      onPush: (interest, bytes, start, end, _facts, more) => {
+      onPush: (interest, { bytes, start, end }, { more }) => {
         this.pushes.push({ interest, bytes: Buffer.from(bytes.subarray(start, end)), more })
       },
     })

@@ -276,6 +276,7 @@ export class SchedulerSimulator {
       hasWaiting: () => !this.#calls.isEmpty,
       rescue: (lane) => this.#calls.rescue(lane),
       onPolluted: nothing,
+      onUnasked: () => false,
       mayOpenLane: () => true,
       makeRoom: () => false,
       ordered: this.#options.lanes === 'one',

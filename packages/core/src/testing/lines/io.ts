@@ -31,6 +31,7 @@ const LINE_FEED = 10
 const MINUS = 45
 const BANG = 33
 const TILDE = 126
+const QUESTION = 63
 /** A line that is longer is passed on in parts. */
 const PART_BYTES_MIN = 16_384
 
@@ -90,6 +91,8 @@ class LinesConnection implements Connection {
     if (text === 'exit\n') process.exit()
     if (text === 'garbage\n') throw new RemoteProtocolError('garbage')
     if (bytes[start] === BANG) return sink.frame(start, end, FrameFlag.Push)
+    if (bytes[start] === QUESTION) return sink.frame(start, end, FrameFlag.Request)
+    if (text === 'marco\n') return sink.out().ascii('polo\n')
     const final = this.#answered >= sink.hint()
     this.#answered = final ? 0 : this.#answered + 1
     const failed = bytes[start] === MINUS ? FrameFlag.Error : 0
@@ -114,6 +117,11 @@ class LinesConnection implements Connection {
     if (text.startsWith('-')) return { key: text.slice(1), kind: 'ended' }
     if (text.startsWith('*')) return { key: text.slice(1).split(' ', 1)[0], kind: 'all' }
     return { key: text.split(' ', 1)[0], kind: 'message' }
+  }
+
+  /** `?key id …` is answered by `nobody id`. */
+  refuse(bytes: Buffer, start: number, end: number, out: ByteWriter): void {
+    out.utf8(`nobody ${bytes.toString('utf8', start, end - 1).split(' ')[1]}\n`)
   }
 
   classify(bytes: Buffer, start: number, end: number): Verdict {

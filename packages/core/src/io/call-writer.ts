@@ -1,0 +1,107 @@
+/**
+ * The writing half of a connection: requests on their way to the socket.
+ *
+ * Rules:
+ * 1. One write per turn: `write` gathers, `flush` hands over. Neighbours in the request store leave as one range.
+ * 2. A request that the plugin cannot write fails alone, and nothing of it is sent.
+ * 3. A call that nothing answers takes no wire id and stands in no order: it is settled when its bytes have left.
+ */
+import { CallFlag } from '../channel/records.ts'
+import type { ByteWriter } from '../plugin/byte-writer.ts'
+import type { Connection } from '../plugin/connection.ts'
+import { describeError } from '../plugin/errors.ts'
+import { type Call, CallState } from './call.ts'
+import type { ConnectionErrors } from './connection-errors.ts'
+import type { ConnectionServices } from './connection-owner.ts'
+import { Outgoing } from './outgoing.ts'
+import type { ReplyMatcher } from './reply-matcher.ts'
+import type { Chunk } from './request-store.ts'
+import { SilentCalls } from './silent-calls.ts'
+import type { Transport } from './transport.ts'
+
+export interface CallWriterHost {
+  /** Of the connection, for the facts of what it answers. */
+  readonly id: number
+  readonly protocol: Connection
+  readonly matcher: ReplyMatcher
+  readonly requestBytesMax: number
+  readonly errors: ConnectionErrors
+  readonly services: ConnectionServices
+}
+
+export class CallWriter {
+  readonly #host: CallWriterHost
+  readonly #outgoing: Outgoing
+  readonly #silent: SilentCalls
+
+  constructor(host: CallWriterHost) {
+    this.#host = host
+    this.#outgoing = new Outgoing(host.services.store)
+    this.#silent = new SilentCalls(host.services.settlement, host.id)
+  }
+
+  /** Bytes gathered and not handed to the transport. */
+  get bytes(): number {
+    return this.#outgoing.bytes
+  }
+
+  /** For bytes that belong to no call. */
+  out(): ByteWriter {
+    return this.#outgoing.writerFor(this.#host.requestBytesMax)
+  }
+
+  /** Gathers the call's bytes. False when it could not be written, and has failed. */
+  write(call: Call, nowMs: number): boolean {
+    const silent = (call.flags & CallFlag.Silent) !== 0
+    const { protocol } = this.#host
+    // An answer to the peer is finished bytes: it names what it answers itself.
+    if (protocol.submit === undefined || (call.flags & CallFlag.Answer) !== 0) {
+      if (protocol.submit === undefined) {
+        this.#outgoing.add(call.chunk as Chunk, call.offset, call.offset + call.length)
+      } else {
+        this.out().copy(payloadOf(call))
+      }
+    } else if (!this.#submit(protocol, call, silent, nowMs)) {
+      return false
+    }
+    call.state = CallState.Written
+    if (silent) this.#silent.add(call)
+    return true
+  }
+
+  flush(transport: Transport): void {
+    this.#outgoing.flush(transport, this.#silent.depart(() => this.#host.services.environment.nowMs()) ?? NOTHING)
+  }
+
+  /** The connection is gone: nothing more is written. */
+  drop(): void {
+    this.#outgoing.drop()
+  }
+
+  /** What had no answer to wait for, and has not left. */
+  failSilent(error: Parameters<SilentCalls['fail']>[0], nowMs: number): void {
+    this.#silent.fail(error, nowMs)
+  }
+
+  #submit(protocol: Connection, call: Call, silent: boolean, nowMs: number): boolean {
+    const { matcher, services, errors } = this.#host
+    const out = this.out()
+    const before = out.length
+    try {
+      protocol.submit?.(payloadOf(call), call.hint, silent ? 0 : matcher.wireIdFor(call), out)
+      return true
+    } catch (error) {
+      out.position = out.start + before
+      matcher.forget(call)
+      services.settlement.fail(call, describeError(errors.fromPlugin(error), { sent: 'no' }), nowMs)
+      return false
+    }
+  }
+}
+
+function payloadOf(call: Call): Buffer {
+  return (call.chunk as Chunk).bytes.subarray(call.offset, call.offset + call.length)
+}
+
+/** For writes whose memory nobody waits for. */
+function NOTHING(): void {}
