@@ -3,6 +3,8 @@
  */
 export { type MariadbOptions, type MariadbServer, startMariadb } from './mariadb.ts'
 export type { MariadbUser } from './mariadb-configuration.ts'
+export { type Neovim, type NeovimOptions, startNeovim } from './neovim.ts'
+export { type NginxOptions, type NginxServer, type NginxTls, startNginx } from './nginx.ts'
 export { type PostgresOptions, type PostgresServer, type PostgresTls, startPostgres } from './postgres.ts'
 export type { PostgresUser } from './postgres-configuration.ts'
 export type { PostgresVersion } from './postgres-program.ts'

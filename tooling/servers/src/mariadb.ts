@@ -8,14 +8,16 @@
  * MariaDB refuses to be root. Where we are, it runs as the system's account for it or as `nobody`; the folders it
  * needs are given to that account. Passwords are in a file of a 0700 folder, never among the arguments.
  */
-import { chown, readFile, writeFile } from 'node:fs/promises'
+import { readFile } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import { type Certificates, makeCertificates } from './certificates.ts'
-import { type Lodging, openLodging, type RunningProgram } from './lodging.ts'
+import { type Lodging, openLodging } from './lodging.ts'
 import { type MariadbPlan, type MariadbUser, myCnf, setupStatements } from './mariadb-configuration.ts'
 import { askMariadb } from './mariadb-probe.ts'
 import type { Launch } from './messages.ts'
 import { freePorts } from './ports.ts'
+import { giveTo, writeFor } from './possession.ts'
+import { untilReady } from './readiness.ts'
 import {
   type Account,
   accountForRoot,
@@ -132,9 +134,9 @@ interface Site {
 
 async function startIn(site: Site, options: MariadbOptions, surroundings: Surroundings): Promise<MariadbServer> {
   const { folder } = site.lodging
-  await giveAway(site, folder)
+  await giveTo(site.program.account, folder)
   const certificates = options.tls ? await makeCertificates(folder, surroundings) : undefined
-  for (const file of Object.values(certificates?.files ?? {})) await giveAway(site, file)
+  await giveTo(site.program.account, ...Object.values(certificates?.files ?? {}))
   const [anyPort] = (await freePorts(1)) as [number]
   let plan: MariadbPlan = {
     port: options.port ?? anyPort,
@@ -148,12 +150,13 @@ async function startIn(site: Site, options: MariadbOptions, surroundings: Surrou
     certificates,
   }
   const configuration = join(folder, 'my.cnf')
-  await write(site, configuration, myCnf(plan))
+  await writeFor(site.program.account, configuration, myCnf(plan))
   await makeData(site, plan, configuration)
   for (let attempt = 1; ; attempt++) {
     const running = await site.lodging.launch(launchOf(site, site.program.server, [`--defaults-file=${configuration}`]))
-    const outcome = await untilReady(plan, running)
-    if ('version' in outcome) return describe(site, plan, running.pid, outcome.version)
+    // Asked over the socket: nobody else listens there.
+    const outcome = await untilReady(() => askMariadb({ path: plan.socketPath }), running)
+    if ('answer' in outcome) return describe(site, plan, running.pid, outcome.answer)
     const log = await readFile(join(folder, 'output.log'), 'utf8')
     const taken = /in use/i.test(log) && options.port === undefined
     if (!taken || attempt === ATTEMPTS_MAX) {
@@ -161,7 +164,7 @@ async function startIn(site: Site, options: MariadbOptions, surroundings: Surrou
     }
     const [otherPort] = (await freePorts(1)) as [number]
     plan = { ...plan, port: otherPort }
-    await write(site, configuration, myCnf(plan))
+    await writeFor(site.program.account, configuration, myCnf(plan))
   }
 }
 
@@ -171,7 +174,7 @@ async function makeData(site: Site, plan: MariadbPlan, configuration: string): P
   const defaults = `--defaults-file=${configuration}`
   await run(site, installer, [defaults, '--auth-root-authentication-method=normal', '--skip-test-db'])
   const setup = join(site.lodging.folder, 'setup.sql')
-  await write(site, setup, setupStatements(plan))
+  await writeFor(site.program.account, setup, setupStatements(plan))
   await run(site, server, [defaults, '--bootstrap'], setup)
 }
 
@@ -188,38 +191,6 @@ function launchOf({ program, lodging }: Site, command: string, args: readonly st
   const { account } = program
   const environment = { PATH: process.env['PATH'] ?? '', HOME: lodging.folder, LC_ALL: 'C' }
   return { command, args, ...(account && { account }), environment, ending: ENDING }
-}
-
-async function write(site: Site, file: string, text: string): Promise<void> {
-  await writeFile(file, text, { mode: 0o600 })
-  await giveAway(site, file)
-}
-
-async function giveAway({ program }: Site, path: string): Promise<void> {
-  if (program.account) await chown(path, program.account.uid, program.account.gid)
-}
-
-/** Asked over the socket: nobody else listens there. */
-async function untilReady(
-  plan: MariadbPlan,
-  running: RunningProgram,
-): Promise<{ readonly version: string } | { readonly failure: string }> {
-  let ended = false
-  void running.exited.then(() => {
-    ended = true
-  })
-  const giveUpAt = Date.now() + READY_TIMEOUT_MS
-  let last = 'it never answered'
-  while (Date.now() < giveUpAt) {
-    if (ended) return { failure: 'it ended at once' }
-    try {
-      return { version: await askMariadb({ path: plan.socketPath }) }
-    } catch (error) {
-      last = String(error)
-    }
-    await new Promise((resolve) => setTimeout(resolve, READY_INTERVAL_MS))
-  }
-  return { failure: `not ready within ${READY_TIMEOUT_MS} ms: ${last}` }
 }
 
 function describe(site: Site, plan: MariadbPlan, pid: number, version: string): MariadbServer {
@@ -262,8 +233,5 @@ const MARIADB = {
 const ACCOUNTS = ['mysql', 'nobody']
 /** It says goodbye and writes its pages, within 400 ms here. */
 const ENDING = [{ signal: 'SIGTERM', graceMs: 10_000 }] as const
-/** A server greets 300 ms after its start here. */
-const READY_TIMEOUT_MS = 30_000
-const READY_INTERVAL_MS = 10
 /** Three processes in a row that take the very port found free: something else is wrong. */
 const ATTEMPTS_MAX = 3

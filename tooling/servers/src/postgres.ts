@@ -6,13 +6,14 @@
  * pg_hba.conf says holds from the first connection on, and there is no way in but the one that was asked for.
  */
 import { execFile } from 'node:child_process'
-import { chown, readFile, writeFile } from 'node:fs/promises'
+import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { type Certificates, makeCertificates } from './certificates.ts'
-import { type Lodging, openLodging, type RunningProgram } from './lodging.ts'
+import { type Lodging, openLodging } from './lodging.ts'
 import type { Launch } from './messages.ts'
 import { freePorts } from './ports.ts'
+import { giveTo, writeFor } from './possession.ts'
 import {
   connectionString,
   type PostgresPlan,
@@ -23,6 +24,7 @@ import {
 } from './postgres-configuration.ts'
 import { askPostgres, PostgresRefusal } from './postgres-probe.ts'
 import { findPostgres, POSTGRES_URL_VARIABLE, type PostgresProgram, type PostgresVersion } from './postgres-program.ts'
+import { untilReady } from './readiness.ts'
 import { ServerUnavailableError, type Surroundings, thisMachine } from './surroundings.ts'
 
 export interface PostgresOptions {
@@ -146,9 +148,9 @@ interface Site {
 async function startIn(site: Site, options: PostgresOptions, surroundings: Surroundings): Promise<PostgresServer> {
   const { folder } = site.lodging
   const [anyPort] = (await freePorts(1)) as [number]
-  await giveAway(site, folder)
+  await giveTo(site.program.account, folder)
   const certificates = options.tls ? await makeCertificates(folder, surroundings) : undefined
-  for (const file of Object.values(certificates?.files ?? {})) await giveAway(site, file)
+  await giveTo(site.program.account, ...Object.values(certificates?.files ?? {}))
   let plan: PostgresPlan = {
     port: options.port ?? anyPort,
     socketFolder: folder,
@@ -163,13 +165,15 @@ async function startIn(site: Site, options: PostgresOptions, surroundings: Surro
   }
   await (plan.primary ? copyPrimary(site, plan) : makeCluster(site, plan))
   for (let attempt = 1; ; attempt++) {
-    await write(site, join(site.data, 'postgresql.conf'), postgresqlConf(plan))
+    await writeFor(site.program.account, join(site.data, 'postgresql.conf'), postgresqlConf(plan))
     const running = await site.lodging.launch(launchOf(site, 'postgres', ['-D', site.data]))
-    const failure = await untilReady(plan, running)
-    if (failure === undefined) return describe(site, plan, running.pid)
+    const outcome = await untilReady(() => askIfReady(plan), running)
+    if ('answer' in outcome) return describe(site, plan, running.pid)
     const log = await readFile(join(folder, 'output.log'), 'utf8')
     const taken = /in use/i.test(log) && options.port === undefined
-    if (!taken || attempt === ATTEMPTS_MAX) throw new Error(`postgres did not start: ${failure}\n${lastLines(log)}`)
+    if (!taken || attempt === ATTEMPTS_MAX) {
+      throw new Error(`postgres did not start: ${outcome.failure}\n${lastLines(log)}`)
+    }
     const [otherPort] = (await freePorts(1)) as [number]
     plan = { ...plan, port: otherPort }
   }
@@ -178,12 +182,12 @@ async function startIn(site: Site, options: PostgresOptions, surroundings: Surro
 async function makeCluster(site: Site, plan: PostgresPlan): Promise<void> {
   const locale = ['--encoding=UTF8', '--locale=C']
   await run(site, 'initdb', ['-D', site.data, '--no-sync', ...locale, '--auth=trust', `--username=${plan.user}`])
-  await write(site, join(site.data, 'postgresql.conf'), postgresqlConf(plan))
-  await write(site, join(site.data, 'pg_hba.conf'), pgHbaConf(plan))
+  await writeFor(site.program.account, join(site.data, 'postgresql.conf'), postgresqlConf(plan))
+  await writeFor(site.program.account, join(site.data, 'pg_hba.conf'), pgHbaConf(plan))
   const statements = setupStatements(plan)
   if (statements === '') return
   const input = join(site.lodging.folder, 'setup.sql')
-  await write(site, input, statements)
+  await writeFor(site.program.account, input, statements)
   await run(site, 'postgres', ['--single', '-j', '-c', 'exit_on_error=on', '-D', site.data, 'postgres'], input)
 }
 
@@ -192,10 +196,10 @@ async function copyPrimary(site: Site, plan: PostgresPlan): Promise<void> {
   const source = connectionString(plan.primary as NonNullable<typeof plan.primary>)
   const copying = ['--wal-method=stream', '--checkpoint=fast', '--no-sync']
   await run(site, 'pg_basebackup', ['-D', site.data, '-d', source, ...copying])
-  await write(site, join(site.data, 'standby.signal'), '')
+  await writeFor(site.program.account, join(site.data, 'standby.signal'), '')
   if (plan.hbaLines.length === 0) return
   const pgHba = join(site.data, 'pg_hba.conf')
-  await write(site, pgHba, [...plan.hbaLines, await readFile(pgHba, 'utf8')].join('\n'))
+  await writeFor(site.program.account, pgHba, [...plan.hbaLines, await readFile(pgHba, 'utf8')].join('\n'))
 }
 
 /** Runs one of the programs to its end, in the keeper's care like the server itself. */
@@ -222,38 +226,15 @@ function environmentOf(site: Site): Readonly<Record<string, string>> {
   return { PATH: process.env['PATH'] ?? '', HOME: site.lodging.folder, LC_ALL: 'C' }
 }
 
-async function write(site: Site, file: string, text: string): Promise<void> {
-  await writeFile(file, text, { mode: 0o600 })
-  await giveAway(site, file)
-}
-
-async function giveAway({ program }: Site, path: string): Promise<void> {
-  if (program.account) await chown(path, program.account.uid, program.account.gid)
-}
-
-/** Undefined when it is ready, otherwise what went wrong. Asked over the socket: nobody else listens there. */
-async function untilReady(plan: PostgresPlan, running: RunningProgram): Promise<string | undefined> {
-  let ended = false
-  void running.exited.then(() => {
-    ended = true
-  })
+/** Asked over the socket: nobody else listens there. */
+async function askIfReady(plan: PostgresPlan): Promise<void> {
   const { port, user } = plan
   const address = { host: socketPathOf(plan), port, secure: false, user, database: 'postgres' }
-  const giveUpAt = Date.now() + READY_TIMEOUT_MS
-  let last = 'it never answered'
-  while (Date.now() < giveUpAt) {
-    if (ended) return 'it ended at once'
-    try {
-      await askPostgres(address)
-      return undefined
-    } catch (error) {
-      // Whoever is refused by name, by pg_hba.conf or for too many connections speaks with a server that is up.
-      if (error instanceof PostgresRefusal && error.code !== STARTING_UP) return undefined
-      last = String(error)
-    }
-    await new Promise((resolve) => setTimeout(resolve, READY_INTERVAL_MS))
-  }
-  return `not ready within ${READY_TIMEOUT_MS} ms: ${last}`
+  await askPostgres(address).catch((error: unknown) => {
+    // Whoever is refused by name, by pg_hba.conf or for too many connections speaks with a server that is up.
+    if (error instanceof PostgresRefusal && error.code !== STARTING_UP) return
+    throw error
+  })
 }
 
 function describe(site: Site, plan: PostgresPlan, pid: number): PostgresServer {
@@ -286,7 +267,7 @@ function describe(site: Site, plan: PostgresPlan, pid: number): PostgresServer {
 
 async function promote(site: Site): Promise<void> {
   const options = { ...site.program.account, env: environmentOf(site), cwd: site.lodging.folder }
-  const wait = ['--wait', `--timeout=${READY_TIMEOUT_MS / 1000}`]
+  const wait = ['--wait', `--timeout=${PROMOTION_TIMEOUT_S}`]
   await promisify(execFile)(site.program.path('pg_ctl'), ['promote', '-D', site.data, ...wait], options)
 }
 
@@ -312,8 +293,7 @@ const ENDING = [
 ] as const
 /** It listens before it can answer; with this SQLSTATE it says so. */
 const STARTING_UP = '57P03'
-/** A server answers 50 ms after its start here; a standby has to fetch and replay first. */
-const READY_TIMEOUT_MS = 30_000
-const READY_INTERVAL_MS = 10
+/** A standby has to replay what it has fetched first. */
+const PROMOTION_TIMEOUT_S = 30
 /** Three processes in a row that take the very port found free: something else is wrong. */
 const ATTEMPTS_MAX = 3

@@ -13,9 +13,10 @@ import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { type Certificates, makeCertificates } from './certificates.ts'
-import { type Lodging, openLodging, type RunningProgram } from './lodging.ts'
+import { type Lodging, openLodging } from './lodging.ts'
 import type { Launch } from './messages.ts'
 import { freePorts } from './ports.ts'
+import { untilReady } from './readiness.ts'
 import { askRedis, type RedisAddress } from './redis-probe.ts'
 import { type FoundProgram, findProgram, type ProgramNeed, type Surroundings, thisMachine } from './surroundings.ts'
 
@@ -115,8 +116,9 @@ async function startIn(
     const configuration = join(lodging.folder, 'redis.conf')
     await writeFile(configuration, configure(plan, options, lodging.folder), { mode: 0o600 })
     const running = await lodging.launch(launchOf(program, lodging.folder, configuration, plan.port))
-    const outcome = await untilReady(plan, options, running)
-    if ('version' in outcome) return describe(lodging, program, options, plan, running.pid, outcome.version)
+    const address = { host: '127.0.0.1', port: plan.port, secure: false, user: '', password: options.password ?? '' }
+    const outcome = await untilReady(() => askRedis(address), running)
+    if ('answer' in outcome) return describe(lodging, program, options, plan, running.pid, outcome.answer)
     const log = await readFile(join(lodging.folder, 'output.log'), 'utf8')
     const taken = /in use/i.test(log) && options.port === undefined
     if (!taken || attempt === ATTEMPTS_MAX) {
@@ -174,30 +176,6 @@ function launchOf(program: FoundProgram, folder: string, configuration: string, 
   }
 }
 
-async function untilReady(
-  plan: Plan,
-  options: RedisOptions,
-  running: RunningProgram,
-): Promise<{ readonly version: string } | { readonly failure: string }> {
-  let ended = false
-  void running.exited.then(() => {
-    ended = true
-  })
-  const address = { host: '127.0.0.1', port: plan.port, secure: false, user: '', password: options.password ?? '' }
-  const giveUpAt = Date.now() + READY_TIMEOUT_MS
-  let last = 'it never answered'
-  while (Date.now() < giveUpAt) {
-    if (ended) return { failure: 'it ended at once' }
-    try {
-      return { version: await askRedis(address) }
-    } catch (error) {
-      last = String(error)
-    }
-    await new Promise((resolve) => setTimeout(resolve, READY_INTERVAL_MS))
-  }
-  return { failure: `not ready within ${READY_TIMEOUT_MS} ms: ${last}` }
-}
-
 function describe(
   lodging: Lodging,
   program: FoundProgram,
@@ -238,8 +216,5 @@ const REDIS = {
 
 /** Redis ends within milliseconds of a SIGTERM unless a script runs. */
 const ENDING = [{ signal: 'SIGTERM', graceMs: 2_000 }] as const
-/** Redis answers 20 to 40 ms after its start here; a container's first start may have to fetch the image. */
-const READY_TIMEOUT_MS = 30_000
-const READY_INTERVAL_MS = 10
 /** Three processes in a row that take the very port found free: something else is wrong. */
 const ATTEMPTS_MAX = 3
