@@ -12,11 +12,10 @@
  * Theory of operation: every source is brought into libpq's words (`Settings`), laid over each other, and judged once.
  * Where no password is given and there is a password file, it is read anew before each handshake.
  */
-import { createHash } from 'node:crypto'
 import { existsSync } from 'node:fs'
 import { userInfo } from 'node:os'
 import type { Cloneable, NameTarget, Resolved, TlsOptions } from '@iokernel/core/plugin'
-import { isPlainObject, problemIn } from '@iokernel/core/toolkit'
+import { identityOf, isPlainObject, problemIn, upstreamKey } from '@iokernel/core/toolkit'
 import { APP_DEFAULTS, type PostgresApp, type TypeParsers } from './app.ts'
 import type { PostgresIo, SslMode, TargetSessionAttrs } from './io.ts'
 import { FRAMER_LIMITS, type FramerLimits, STATEMENTS } from './limits.ts'
@@ -233,7 +232,7 @@ function credentialsOf(
 ): Asking | undefined {
   const { password } = given
   if (typeof password === 'function') {
-    return { key: `callback ${numberOf(password)}`, ask: async () => checkCredentials(await password()) }
+    return { key: `callback ${identityOf(password)}`, ask: async () => checkCredentials(await password()) }
   }
   if (settings.has('password')) return undefined
   const path = settings.get('passfile') ?? defaultPassfile(environment)
@@ -257,22 +256,7 @@ function checkCredentials(credentials: PostgresCredentials): Cloneable {
 
 function keyOf(name: NameTarget, tls: TlsOptions | undefined, io: PostgresIo, asking: string | undefined): string {
   const { password, ...open } = io
-  const secrets = createHash('sha256')
-  secrets.update(
-    JSON.stringify([password ?? null, tls ?? null], (_, value) => (value instanceof Uint8Array ? [...value] : value)),
-  )
-  return JSON.stringify([name, open, secrets.digest('base64'), asking ?? 0])
-}
-
-/** Two callbacks are two identities; the same one is the same. */
-const callbacks = new WeakMap<object, number>()
-let callbackCount = 0
-
-function numberOf(callback: object): number {
-  const known = callbacks.get(callback)
-  if (known !== undefined) return known
-  callbacks.set(callback, ++callbackCount)
-  return callbackCount
+  return upstreamKey([name, open, asking ?? 0], [password, tls])
 }
 
 /** A URL that could be written again, without the user. */

@@ -5,9 +5,9 @@
  * environment. What is not understood is a `LocalError` `TARGET`. Two targets share an upstream when everything that
  * may make them differ is equal; secrets enter that key as a digest.
  */
-import { createHash } from 'node:crypto'
 import type { Cloneable, NameTarget, Resolved, TlsOptions } from '@iokernel/core/plugin'
 import {
+  identityOf,
   isPlainObject,
   type Kind,
   must,
@@ -17,6 +17,7 @@ import {
   mustBeText,
   mustBeTls,
   problemIn,
+  upstreamKey,
 } from '@iokernel/core/toolkit'
 import type { RedisIo } from './io.ts'
 import { DEPTH_MAX_LARGEST, FRAMER_LIMITS, type FramerLimits } from './limits.ts'
@@ -189,22 +190,7 @@ function keyOf(
   credentials: RedisTarget['credentials'],
 ): string {
   const { password, ...open } = io
-  const secrets = createHash('sha256')
-  secrets.update(
-    JSON.stringify([password ?? null, tls ?? null], (_, value) => (value instanceof Uint8Array ? [...value] : value)),
-  )
-  return JSON.stringify([name, open, secrets.digest('base64'), credentials === undefined ? 0 : numberOf(credentials)])
-}
-
-/** Two callbacks are two identities; the same one is the same. */
-const callbacks = new WeakMap<object, number>()
-let callbackCount = 0
-
-function numberOf(callback: object): number {
-  const known = callbacks.get(callback)
-  if (known !== undefined) return known
-  callbacks.set(callback, ++callbackCount)
-  return callbackCount
+  return upstreamKey([name, open, credentials === undefined ? 0 : identityOf(credentials)], [password, tls])
 }
 
 function authorityOf(name: NameTarget, tls: TlsOptions | undefined, database: number): string {

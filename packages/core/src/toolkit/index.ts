@@ -44,3 +44,4 @@ export {
   type PushReader,
   type Subscription,
 } from './subscription.ts'
+export { identityOf, upstreamKey } from './upstream-key.ts'
