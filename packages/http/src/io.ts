@@ -4,9 +4,22 @@
  * Rules: one `HttpConnection` per socket; it holds the framer's state, whether an upload is under way, and nothing
  * else. Bytes in, bytes out.
  */
-import type { Cloneable, Connection, FrameSink, IoProtocol, Place } from '@iokernel/core/plugin'
-import { LocalError, PLUGIN_API } from '@iokernel/core/plugin'
+import type {
+  ByteWriter,
+  Cloneable,
+  Connection,
+  FrameSink,
+  IoProtocol,
+  Place,
+  Script,
+  Verdict,
+} from '@iokernel/core/plugin'
+import { PLUGIN_API } from '@iokernel/core/plugin'
+import { RequestFramer } from './framer/requests.ts'
+import { Framer } from './framer.ts'
+import { handshake } from './handshake.ts'
 import type { FramerLimits } from './limits.ts'
+import { reset } from './reset.ts'
 
 /** What crosses from `resolve` to the I/O thread. */
 export interface HttpIo {
@@ -32,16 +45,72 @@ export interface HttpProxy {
 const io: IoProtocol<HttpIo> = {
   name: 'http',
   api: PLUGIN_API,
-  connection: (options, place) => new HttpConnection(options, place),
+  connection: (options, place) => {
+    if (place.side === 'server') return new ServingConnection(options)
+    return place.purpose === 'session' ? new SessionConnection(options, place) : new HttpConnection(options, place)
+  },
 }
 export default io
 
+/** A lane. It has no `submit`: requests leave the way they lie in the store, many as one range. */
 class HttpConnection implements Connection {
-  constructor(_options: HttpIo, place: Place) {
-    if (place.side === 'server') throw new LocalError('UNSUPPORTED', '@iokernel/http has no serving side yet')
+  readonly #options: HttpIo
+  readonly #place: Place
+  protected readonly framer: Framer
+
+  constructor(options: HttpIo, place: Place) {
+    this.#options = options
+    this.#place = place
+    this.framer = new Framer(options.limits)
   }
 
-  scan(_bytes: Buffer, _start: number, _end: number, _sink: FrameSink): number {
-    throw new LocalError('UNSUPPORTED', 'the framer is being written')
+  handshake(): Script<Cloneable> {
+    return handshake(this.#options, this.#place)
+  }
+
+  scan(bytes: Buffer, start: number, end: number, sink: FrameSink): number {
+    return this.framer.scan(bytes, start, end, sink)
+  }
+
+  closed(sink: FrameSink): void {
+    this.framer.closed(sink)
+  }
+
+  /** One until the peer has shown what it is: RFC 9112, section 9.3.2, allows no more to HTTP/1.0. */
+  callsMax(): number {
+    return this.framer.isPipelined ? this.#options.pipelining : 1
+  }
+
+  reset(): Script<void> {
+    return reset(this.framer.isClean)
+  }
+
+  classify(): Verdict {
+    return this.framer.verdict
+  }
+}
+
+/** Uploads and tunnels go over sessions alone. */
+class SessionConnection extends HttpConnection {
+  submit(payload: Uint8Array, hint: number, _wireId: number, out: ByteWriter): void {
+    this.framer.submitted(hint)
+    out.copy(payload)
+  }
+}
+
+/** Delimits what clients ask. Listeners come later. */
+class ServingConnection implements Connection {
+  readonly #framer: RequestFramer
+
+  constructor(options: HttpIo) {
+    this.#framer = new RequestFramer(options.limits)
+  }
+
+  scan(bytes: Buffer, start: number, end: number, sink: FrameSink): number {
+    return this.#framer.scan(bytes, start, end, sink)
+  }
+
+  closed(sink: FrameSink): void {
+    this.#framer.closed(sink)
   }
 }

@@ -1,0 +1,88 @@
+/**
+ * The first line of a message (RFC 9112, sections 3 and 4).
+ *
+ *   HTTP/1.1 200 OK          version, one space, three digits; a space and the reason, which may be empty
+ *   GET /path?query HTTP/1.1 method, one space, target, one space, version
+ *
+ * Rules: the version is HTTP/1.0 or HTTP/1.1, in capitals. The status is 100 to 999. The target has the form that its
+ * method allows: a path, a whole URL, `*` for OPTIONS, `host:port` for CONNECT.
+ */
+import { CHARACTERS, Is, SPACE } from './characters.ts'
+import { fault, strayByte } from './fault.ts'
+
+/** Where the three digits begin in a status line. */
+export const STATUS_AT = 9
+
+/** Checks as much of a status line as is in bytes[start, end); `whole`: it ends there. */
+export function statusLine(bytes: Buffer, start: number, end: number, whole: boolean): void {
+  const length = end - start
+  const known = Math.min(length, PATTERN.length)
+  for (let index = 0; index < known; index++) {
+    const byte = bytes[start + index] as number
+    const wanted = PATTERN.charCodeAt(index)
+    if (wanted === NUMBER_SIGN ? ((CHARACTERS[byte] as number) & Is.Digit) === 0 : byte !== wanted) {
+      if (index === VERSION_DIGIT && byte === ZERO) continue
+      throw fault('the peer answers with something else than HTTP/1.1')
+    }
+  }
+  if (length > STATUS_AT && bytes[start + STATUS_AT] === ZERO) throw fault('a status below 100')
+  if (length > PATTERN.length && bytes[start + PATTERN.length] !== SPACE)
+    throw fault('a status of more than three digits')
+  if (whole && length < PATTERN.length) throw fault('a status line without a status')
+}
+
+/** One object for all request lines: read it at once. */
+interface RequestLine {
+  methodEnd: number
+  targetEnd: number
+  minor: number
+}
+
+const LINE: RequestLine = { methodEnd: 0, targetEnd: 0, minor: 0 }
+
+/** Takes apart the request line in bytes[start, end), which does not hold its CR LF. Offsets are absolute. */
+export function requestLine(bytes: Buffer, start: number, end: number): Readonly<RequestLine> {
+  let at = start
+  while (at < end && ((CHARACTERS[bytes[at] as number] as number) & Is.Token) !== 0) at++
+  if (at === start || bytes[at] !== SPACE) throw strayByte(bytes[at] as number, 'in a method')
+  LINE.methodEnd = at
+  const target = ++at
+  while (at < end && ((CHARACTERS[bytes[at] as number] as number) & Is.Target) !== 0) at++
+  if (at === end) throw fault('a request line without a version')
+  if (at === target || bytes[at] !== SPACE) throw strayByte(bytes[at] as number, 'in a request target')
+  LINE.targetEnd = at
+  if (end - at - 1 !== VERSION.length || bytes.toString('latin1', at + 1, end - 1) !== VERSION.slice(0, -1)) {
+    throw fault('a request of another version than HTTP/1.0 and HTTP/1.1', 505)
+  }
+  LINE.minor = (bytes[end - 1] as number) - ZERO
+  if (LINE.minor !== 0 && LINE.minor !== 1) {
+    throw fault('a request of another version than HTTP/1.0 and HTTP/1.1', 505)
+  }
+  if (!isTargetOf(bytes.toString('latin1', start, LINE.methodEnd), bytes, target, at)) {
+    throw fault('a request target that its method does not allow')
+  }
+  return LINE
+}
+
+function isTargetOf(method: string, bytes: Buffer, from: number, to: number): boolean {
+  const first = bytes[from]
+  if (method === 'CONNECT') {
+    for (let at = from; at < to; at++) if (((CHARACTERS[bytes[at] as number] as number) & Is.Host) === 0) return false
+    return true
+  }
+  if (first === SLASH) return true
+  if (first === STAR) return method === 'OPTIONS' && to - from === 1
+  return ABSOLUTE.test(bytes.toString('latin1', from, Math.min(to, from + SCHEME_CHARS_MAX)))
+}
+
+/** `#`: a digit. */
+const PATTERN = 'HTTP/1.1 ###'
+const VERSION = 'HTTP/1.1'
+const VERSION_DIGIT = 7
+const NUMBER_SIGN = 35
+const ZERO = 48
+const SLASH = 47
+const STAR = 42
+const ABSOLUTE = /^https?:\/\/[^/]/i
+/** `https://x` */
+const SCHEME_CHARS_MAX = 9
