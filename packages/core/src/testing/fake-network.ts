@@ -254,9 +254,12 @@ class FakeTransport implements Transport {
 
   resume(): void {
     this.#paused = false
-    const kept = this.#kept
-    this.#kept = []
-    for (const action of kept) this.#network.later(this.#back, () => this.#whenReading(action))
+    this.#network.later(this.#back, () => this.#readKept())
+  }
+
+  /** What is on its way already comes behind it. */
+  #readKept(): void {
+    while (!this.#paused && this.#kept.length > 0) (this.#kept.shift() as () => void)()
   }
 
   /** What a paused side does not read waits in order. */
