@@ -17,8 +17,6 @@ export const Is = {
   Digit: 32,
 } as const
 
-export const CHARACTERS: Uint8Array = table()
-
 export const TAB = 9
 export const LF = 10
 export const CR = 13
@@ -29,6 +27,8 @@ export const COLON = 58
 export const SEMICOLON = 59
 export const EQUALS = 61
 export const BACKSLASH = 92
+
+export const CHARACTERS: Uint8Array = table()
 
 function table(): Uint8Array {
   const bits = new Uint8Array(256)

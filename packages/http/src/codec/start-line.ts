@@ -51,17 +51,19 @@ export function requestLine(bytes: Buffer, start: number, end: number): Readonly
   if (at === end) throw fault('a request line without a version')
   if (at === target || bytes[at] !== SPACE) throw strayByte(bytes[at] as number, 'in a request target')
   LINE.targetEnd = at
-  if (end - at - 1 !== VERSION.length || bytes.toString('latin1', at + 1, end - 1) !== VERSION.slice(0, -1)) {
-    throw fault('a request of another version than HTTP/1.0 and HTTP/1.1', 505)
-  }
-  LINE.minor = (bytes[end - 1] as number) - ZERO
-  if (LINE.minor !== 0 && LINE.minor !== 1) {
-    throw fault('a request of another version than HTTP/1.0 and HTTP/1.1', 505)
-  }
+  LINE.minor = versionIn(bytes.toString('latin1', at + 1, end))
   if (!isTargetOf(bytes.toString('latin1', start, LINE.methodEnd), bytes, target, at)) {
     throw fault('a request target that its method does not allow')
   }
   return LINE
+}
+
+/** The digit behind `HTTP/1.`. */
+function versionIn(text: string): number {
+  if (text === 'HTTP/1.1') return 1
+  if (text === 'HTTP/1.0') return 0
+  if (OTHER_VERSION.test(text)) throw fault('a request of another version than HTTP/1.0 and HTTP/1.1', 505)
+  throw fault('a request line without a version')
 }
 
 function isTargetOf(method: string, bytes: Buffer, from: number, to: number): boolean {
@@ -77,7 +79,7 @@ function isTargetOf(method: string, bytes: Buffer, from: number, to: number): bo
 
 /** `#`: a digit. */
 const PATTERN = 'HTTP/1.1 ###'
-const VERSION = 'HTTP/1.1'
+const OTHER_VERSION = /^HTTP\/\d\.\d$/
 const VERSION_DIGIT = 7
 const NUMBER_SIGN = 35
 const ZERO = 48
