@@ -64,6 +64,14 @@ export function isFarewell(errno: number): boolean {
   return FAREWELLS.has(errno)
 }
 
+/** What a server says before it goes, to nobody. */
+export function farewell(errno: number): RemoteError {
+  return new RemoteError(
+    String(errno),
+    `the server ended the connection: ${REASONS[errno] ?? 'it gave no reason'} (${errno})`,
+  )
+}
+
 /** What an ERR packet means to the kernel, whatever was asked. */
 export function classify(bytes: Buffer, start: number, end: number): Verdict {
   const errno = errorNumber(bytes, start, end)
@@ -97,3 +105,11 @@ const SQL_STATE = /^[0-9A-Z]{5}$/
  * MySQL), or had nothing to do for too long (4031), or goes into a state in which it takes nothing (3032).
  */
 const FAREWELLS: ReadonlySet<number> = new Set([1053, 1080, 1152, 1184, 1927, 3032, 3169, 4031])
+
+const REASONS: { readonly [errno: number]: string | undefined } = {
+  1053: 'it shuts down',
+  1927: 'somebody killed it',
+  3032: 'it is offline',
+  3169: 'somebody killed it',
+  4031: 'nothing was asked of it for too long (wait_timeout)',
+}
