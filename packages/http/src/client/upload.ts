@@ -1,0 +1,185 @@
+/**
+ * A request whose body follows its head: on a connection of its own, a piece at a time.
+ *
+ * Rules:
+ * 1. The next piece is read when the operating system has taken the last one: a slow server slows the source down.
+ * 2. The reply may come at any time, and both go on side by side. Once the reply is complete nobody wants the rest of
+ *    the body: the source is ended, and the connection closed.
+ * 3. A source that fails, or gives another number of bytes than was said, ends the request: the connection is closed
+ *    inside the body, so the server cannot take it for a whole one. The source's own error is the answer.
+ * 4. With `expectContinue` the body waits for a 100, or for `CONTINUE_WAIT_MS` of silence: old servers never say it.
+ *
+ * Limits: `deadlineMs` bounds how long a connection is waited for, how long the server may take nothing, and from the
+ * end of the body on how long it may keep us waiting.
+ */
+import type { CallOptions, Link, SessionLink } from '@iokernel/core/plugin'
+import { LocalError } from '@iokernel/core/plugin'
+import { type FieldsGiven, trailerLines } from '../codec/template.ts'
+import { bytesOf, type Contents, endSource, PIECE_BYTES } from './contents.ts'
+import {
+  type HttpCall,
+  UPLOAD,
+  UPLOAD_BYTES,
+  UPLOAD_CHUNK,
+  UPLOAD_LAST_BYTES,
+  UPLOAD_LAST_CHUNK,
+} from './operations.ts'
+import { ReplyReader } from './reply-reader.ts'
+import type { RequestOptions } from './request.ts'
+import { type HttpResponse, readResponse } from './response.ts'
+
+/** What curl waits for a 100 by default. */
+const CONTINUE_WAIT_MS = 1_000
+/** The kernel's `callDeadlineMs`, which a client half is not told. */
+export const DEADLINE_MS = 30_000
+
+export async function upload(
+  link: Link,
+  call: HttpCall,
+  contents: Contents,
+  options: RequestOptions,
+): Promise<HttpResponse> {
+  // Known before anything is sent, where it is known.
+  if (typeof options.trailers === 'object') trailerLines(options.trailers)
+  const session = await link.session(sessionOptions(options))
+  const reader = new ReplyReader(session.stream(UPLOAD, call, { ...sessionOptions(options), deadlineMs: 0 }))
+  const pump = new Pump(session, reader, call, contents, options)
+  reader.onClosed(() => {
+    pump.stop()
+    return session.close()
+  })
+  // Reading is what sends the head.
+  const response = readResponse(reader, call, (status) => {
+    if (status === 100) pump.begin()
+  })
+  pump.run(options.expectContinue === true)
+  return await response
+}
+
+/** What of the options holds for a connection. */
+export function sessionOptions({ signal, deadlineMs, priority }: CallOptions): CallOptions {
+  return {
+    ...(signal === undefined ? {} : { signal }),
+    ...(deadlineMs === undefined ? {} : { deadlineMs }),
+    ...(priority === undefined ? {} : { priority }),
+  }
+}
+
+class Pump {
+  readonly #session: SessionLink
+  readonly #reader: ReplyReader
+  readonly #uploadBytes: number | undefined
+  readonly #contents: Contents
+  readonly #trailers: FieldsGiven | (() => FieldsGiven) | undefined
+  readonly #deadlineMs: number
+  #isStopped = false
+  #interrupt: (() => void) | undefined
+  #begin: (() => void) | undefined
+
+  constructor(
+    session: SessionLink,
+    reader: ReplyReader,
+    call: HttpCall,
+    contents: Contents,
+    { trailers, deadlineMs }: RequestOptions,
+  ) {
+    this.#session = session
+    this.#reader = reader
+    this.#uploadBytes = call.uploadBytes
+    this.#contents = contents
+    this.#trailers = trailers
+    this.#deadlineMs = deadlineMs ?? DEADLINE_MS
+  }
+
+  /** Sends the body. What goes wrong is told to the reader of the reply. */
+  run(waitsForContinue: boolean): void {
+    this.#run(waitsForContinue).catch((error: unknown) => {
+      if (!this.#isStopped) this.#reader.fail(error)
+    })
+  }
+
+  /** The server wants the body. */
+  begin(): void {
+    this.#begin?.()
+  }
+
+  /** Nobody wants what has not been sent. */
+  stop(): void {
+    this.#isStopped = true
+    this.#begin?.()
+    this.#interrupt?.()
+  }
+
+  async #run(waitsForContinue: boolean): Promise<void> {
+    if (waitsForContinue) await this.#continued()
+    const pieces = this.#contents.pieces()
+    try {
+      await this.#send(pieces)
+    } catch (error) {
+      endSource(pieces)
+      throw error
+    }
+    if (this.#isStopped) {
+      endSource(pieces)
+      return
+    }
+    if (this.#uploadBytes === undefined) await this.#write(UPLOAD_LAST_CHUNK, this.#lastLines())
+    else await this.#write(UPLOAD_LAST_BYTES, NOTHING)
+    this.#reader.limitWaits(this.#deadlineMs)
+  }
+
+  async #send(pieces: AsyncIterator<unknown> | Iterator<unknown>): Promise<void> {
+    const operation = this.#uploadBytes === undefined ? UPLOAD_CHUNK : UPLOAD_BYTES
+    let sent = 0
+    while (!this.#isStopped) {
+      const next = await this.#unlessStopped(pieces.next())
+      if (next === undefined) return
+      if (next.done === true) break
+      const bytes = bytesOf(next.value)
+      sent += bytes.length
+      if (this.#uploadBytes !== undefined && sent > this.#uploadBytes) throw wrongLength('more')
+      for (let at = 0; at < bytes.length && !this.#isStopped; at += PIECE_BYTES) {
+        await this.#write(operation, bytes.subarray(at, at + PIECE_BYTES))
+      }
+    }
+    if (this.#uploadBytes !== undefined && sent < this.#uploadBytes && !this.#isStopped) throw wrongLength('fewer')
+  }
+
+  #write<Args>(
+    operation: Parameters<SessionLink['request']>[0] & { readonly name: string },
+    args: Args,
+  ): Promise<unknown> {
+    return this.#session.request(operation as never, args, { deadlineMs: this.#deadlineMs })
+  }
+
+  #lastLines(): string {
+    const given = typeof this.#trailers === 'function' ? this.#trailers() : this.#trailers
+    return given === undefined ? '' : trailerLines(given)
+  }
+
+  /** Resolves with nothing once stopped: a source may wait for ever. */
+  #unlessStopped<Result>(step: Result | PromiseLike<Result>): Promise<Result | undefined> {
+    return new Promise((resolve, reject) => {
+      this.#interrupt = () => resolve(undefined)
+      Promise.resolve(step).then(resolve, reject)
+    })
+  }
+
+  async #continued(): Promise<void> {
+    await new Promise<void>((resolve) => {
+      const timer = setTimeout(resolve, CONTINUE_WAIT_MS)
+      this.#begin = () => {
+        clearTimeout(timer)
+        resolve()
+      }
+    })
+  }
+}
+
+function wrongLength(which: 'more' | 'fewer'): LocalError {
+  return new LocalError('BODY_LENGTH', `the source of a body gave ${which} bytes than content-length says`, {
+    sent: 'maybe',
+  })
+}
+
+const NOTHING = new Uint8Array(0)
