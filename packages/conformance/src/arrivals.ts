@@ -18,6 +18,13 @@ export type Arrival =
       readonly verdict: Verdict | undefined
     }
   | { readonly kind: 'push'; readonly bytes: Buffer; readonly route: PushRoute | undefined }
+  /** All frames of one request of the peer's. `refused`: what it was answered with, where there is `refuse`. */
+  | {
+      readonly kind: 'request'
+      readonly bytes: Buffer
+      readonly route: PushRoute | undefined
+      readonly refused: Buffer | undefined
+    }
   /** A frame that answers no request, on a push connection. */
   | { readonly kind: 'stray'; readonly bytes: Buffer; readonly flags: number }
 
@@ -25,6 +32,7 @@ export type Arrival =
 export function linesOf(arrivals: readonly Arrival[]): readonly string[] {
   return arrivals.map((one) => {
     if (one.kind === 'push') return `push: ${briefly(one.bytes)}`
+    if (one.kind === 'request') return requestLine(one.bytes, one.refused)
     const what = one.kind === 'reply' ? `reply ${one.call}` : 'stray'
     return `${what}: ${briefly(one.bytes)}${flagNames(one.flags)}`
   })
@@ -35,6 +43,7 @@ export function expectedLines(expected: readonly Expected[], calls: number): rea
   const open = Array.from({ length: calls }, (_, call) => call)
   return expected.map((one) => {
     if ('push' in one) return `push: ${briefly(one.push)}`
+    if ('request' in one) return requestLine(one.request, one.refused)
     if ('stray' in one) return `stray: ${briefly(one.stray)}${flagNames(one.flags ?? 0)}`
     const call = one.call ?? open[0] ?? -1
     if (open.includes(call)) open.splice(open.indexOf(call), 1)
@@ -52,6 +61,10 @@ export function briefly(bytes: Bytes): string {
 
 /** Two lines of a terminal. */
 const BRIEF_BYTES_MAX = 160
+
+function requestLine(request: Bytes, refused: Bytes | undefined): string {
+  return `request: ${briefly(request)}${refused === undefined ? '' : `, refused with ${briefly(refused)}`}`
+}
 
 function flagNames(flags: number): string {
   if (flags === 0) return ''

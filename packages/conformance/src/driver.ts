@@ -10,7 +10,9 @@
  *
  * Theory of operation: a frame without `Final` belongs to the oldest unanswered request and is kept until its `Final`
  * comes; a push may come in between. While a script runs, what is no push is the script's. A frame that answers
- * nothing is refused, but on a push connection, where it is kept as a stray.
+ * nothing is refused, but on a push connection, where it is kept as a stray; where replies are correlated, one that
+ * names nobody is dropped. Nobody takes the peer's requests here: each is refused, as the kernel does for want of a
+ * handler.
  */
 import assert, { AssertionError } from 'node:assert/strict'
 import {
@@ -19,14 +21,16 @@ import {
   FrameFlag,
   type FrameSink,
   type Place,
+  type PushRoute,
   RemoteError,
   RemoteProtocolError,
   type Script,
 } from '@iokernel/core/plugin'
 import type { Arrival } from './arrivals.ts'
+import { FrameCheck } from './frame-check.ts'
 import { POISON, PoisonedMemory } from './poison.ts'
 import { ScriptRun } from './script-run.ts'
-import { bytesOf, type Outstanding } from './subject.ts'
+import { bytesOf, isSilent, type Outstanding } from './subject.ts'
 
 export interface DriverOptions {
   /** Default `lane`. */
@@ -42,11 +46,20 @@ interface Call {
   readonly frames: Buffer[]
 }
 
+/** A request of the peer's whose end is not in yet. */
+interface Asked {
+  readonly route: PushRoute | undefined
+  readonly refused: Buffer | undefined
+  readonly pieces: Buffer[]
+}
+
 export class Driver implements FrameSink {
   readonly connection: Connection
   readonly arrivals: Arrival[] = []
   /** What the connection's `submit`, `subscribe` and `unsubscribe` have written. */
   readonly written: ByteWriter = new ByteWriter()
+  /** What it has said by itself (`FrameSink.out`), a script's time apart. */
+  readonly said: ByteWriter = new ByteWriter()
   readonly #purpose: Place['purpose']
   readonly #correlated: boolean
   readonly #memory = new PoisonedMemory()
@@ -55,14 +68,12 @@ export class Driver implements FrameSink {
   #calls = 0
   #run: ScriptRun | undefined
   #closed = false
-  /** During a scan: where the next frame may begin, where it must end, and how many more there may be. */
-  #floor = 0
-  #ceiling = 0
-  #framesLeft = -1
+  #asked: Asked | undefined
+  readonly #check = new FrameCheck()
   /** What the sink threw in this scan. */
   #thrown: unknown
-  #frameBytes = 0
-  #announced: number | undefined
+  /** Of `said`, when the last scan returned. */
+  #saidBytes = 0
 
   constructor(connection: Connection, options: DriverOptions = {}) {
     this.connection = connection
@@ -84,16 +95,33 @@ export class Driver implements FrameSink {
     return this.#closed
   }
 
-  /** One more request is on its way. */
-  request(outstanding: Outstanding): void {
-    const { hint, payload = '' } = typeof outstanding === 'number' ? { hint: outstanding } : outstanding
-    const index = this.#calls++
-    const call: Call = { index, hint, wireId: index + 1, frames: [] }
-    this.#unanswered.push(call)
+  /** How many requests the kernel would let stand unanswered here, so far as the connection says. */
+  get callsMax(): number {
+    this.#checkCallsMax()
+    return this.connection.callsMax?.() ?? Number.POSITIVE_INFINITY
+  }
+
+  /** One more request is on its way. `wireId`: what its reply will name it by. */
+  request(outstanding: Outstanding, wireId: number = this.#calls + 1): void {
+    const { hint, payload = '', silent = false } = typeof outstanding === 'number' ? { hint: outstanding } : outstanding
+    if (!silent) this.#unanswered.push({ index: this.#calls++, hint, wireId, frames: [] })
+    this.#checkCallsMax()
     if (this.connection.submit === undefined) return
     const lent = Buffer.from(bytesOf(payload))
-    this.connection.submit(lent, hint, this.#correlated ? call.wireId : 0, this.written)
+    this.connection.submit(lent, hint, this.#correlated && !silent ? wireId : 0, this.written)
     lent.fill(POISON)
+  }
+
+  /**
+   * The requests of one fixture. Its bytes name the first one 1, however often it is read on one connection: the oldest
+   * of several with one number is meant.
+   */
+  ask(requests: readonly Outstanding[] = []): void {
+    let wireId = 1
+    for (const outstanding of requests) {
+      this.request(outstanding, wireId)
+      if (!isSilent(outstanding)) wireId++
+    }
   }
 
   subscribe(key: string): void {
@@ -137,23 +165,15 @@ export class Driver implements FrameSink {
   // ---- FrameSink -------------------------------------------------------------------------------------------
 
   frame(start: number, end: number, flags: number, wireId?: number): void {
-    try {
-      this.#checkFrame(start, end, flags)
+    this.#checked(() => {
+      assert(this.#thrown === undefined, 'a frame was reported after the sink had thrown')
+      this.#check.frame(start, end, flags)
       this.#take(Buffer.from(this.#memory.bytes.subarray(start, end)), start, end, flags, wireId)
-    } catch (error) {
-      this.#thrown ??= error
-      throw error
-    }
+    })
   }
 
   expect(length: number): void {
-    try {
-      assert(Number.isInteger(length) && length > 0, `expect(${length}): a length is a positive whole number`)
-      this.#announced = length
-    } catch (error) {
-      this.#thrown ??= error
-      throw error
-    }
+    this.#checked(() => this.#check.expect(length))
   }
 
   hint(): number {
@@ -164,7 +184,8 @@ export class Driver implements FrameSink {
   }
 
   out(): ByteWriter {
-    return this.written
+    this.#checked(() => assert(this.#check.isOpen, 'out() was asked for outside of scan() and closed()'))
+    return this.said
   }
 
   // ---- Receiving -------------------------------------------------------------------------------------------
@@ -192,6 +213,7 @@ export class Driver implements FrameSink {
 
   #scan(): void {
     const memory = this.#memory
+    const run = this.#run
     const length = this.#pending.length
     memory.show(this.#pending)
     const done = this.#guard(memory.start, memory.end, () =>
@@ -200,20 +222,27 @@ export class Driver implements FrameSink {
     memory.withdraw()
     assert(Number.isInteger(done), `scan returned ${String(done)}`)
     assert(done >= 0 && done <= length, `scan was done with ${done} bytes and had been shown ${length}`)
-    const reported = this.#floor - memory.start
+    const { reported } = this.#check
     assert(
       done >= reported,
       `scan reported a frame up to byte ${reported} and was done with ${done}: it would come again`,
     )
     this.#pending = this.#pending.subarray(done)
+    this.#checkCallsMax()
+    if (run !== undefined) this.#giveSaid(run)
+  }
+
+  /** What is said while a script runs goes the same way as what the script sends. */
+  #giveSaid(run: ScriptRun): void {
+    run.said(Uint8Array.from(this.said.written()))
+    this.said.clear()
+    this.#saidBytes = 0
   }
 
   /** Lets the plugin report frames in [start, end). */
   #guard(start: number, end: number, body: () => number): number {
-    this.#floor = start
-    this.#ceiling = end
-    // Frames may be empty (the end of a body that had no bound), but a loop that reports nothing for ever must end.
-    this.#framesLeft = 2 * (end - start) + EMPTY_FRAMES_MAX
+    assert.equal(this.said.length, this.#saidBytes, 'bytes were written to out() after scan() had returned')
+    this.#check.open(start, end)
     this.#thrown = undefined
     try {
       const done = body()
@@ -227,44 +256,19 @@ export class Driver implements FrameSink {
       this.#close(error)
       throw error
     } finally {
-      this.#framesLeft = -1
+      this.#check.close()
+      this.#saidBytes = this.said.length
     }
   }
 
-  #checkFrame(start: number, end: number, flags: number): void {
-    assert(this.#framesLeft >= 0, 'a frame was reported outside of scan() and closed()')
-    assert(this.#framesLeft-- > 0, 'frames without end, and no bytes in them')
-    assert(this.#thrown === undefined, 'a frame was reported after the sink had thrown')
-    assert(Number.isInteger(start) && Number.isInteger(end), `frame(${start}, ${end}): positions are whole numbers`)
-    assert(start <= end, `frame(${start}, ${end}) ends before it begins`)
-    const at = (position: number): string => `${position - this.#memory.start}`
-    assert(
-      start >= this.#floor,
-      `a frame begins at byte ${at(start)}, before byte ${at(this.#floor)} where the last ended`,
-    )
-    assert(end <= this.#ceiling, `a frame ends at byte ${at(end)}; the bytes end at ${at(this.#ceiling)}`)
-    this.#floor = end
-    assert(Number.isInteger(flags) && flags >= 0 && flags <= FLAGS_ALL, `frame flags ${flags}: unknown bits`)
-    const has = (bits: number): boolean => (flags & bits) === bits
-    assert(!has(FrameFlag.Part | FrameFlag.Final), 'a frame is Final, or Part with more to come')
-    assert(!has(FrameFlag.Push | FrameFlag.Final), 'a frame is Push, or Final for a request')
-    assert(!has(FrameFlag.Push | FrameFlag.Part), 'a push is reported whole')
-    if (!has(FrameFlag.Push)) this.#checkAnnounced(end - start, has(FrameFlag.Part))
-  }
-
-  #checkAnnounced(length: number, more: boolean): void {
-    this.#frameBytes += length
-    const announced = this.#announced
-    if (announced !== undefined) {
-      assert(this.#frameBytes <= announced, `expect(${announced}) was said of a frame that is longer`)
-      assert(
-        more || this.#frameBytes === announced,
-        `expect(${announced}), and the frame has ${this.#frameBytes} bytes`,
-      )
+  /** What is thrown to the framer is remembered: it must not be swallowed. */
+  #checked(body: () => void): void {
+    try {
+      body()
+    } catch (error) {
+      this.#thrown ??= error
+      throw error
     }
-    if (more) return
-    this.#frameBytes = 0
-    this.#announced = undefined
   }
 
   #take(copy: Buffer, start: number, end: number, flags: number, wireId: number | undefined): void {
@@ -274,13 +278,17 @@ export class Driver implements FrameSink {
       this.arrivals.push({ kind: 'push', bytes: copy, route })
       return
     }
+    if ((flags & FrameFlag.Request) !== 0) return this.#takeRequest(copy, start, end, flags)
     if (this.#run !== undefined) {
       this.#run.frame(copy, (flags & FrameFlag.Part) !== 0)
       this.#settleScript()
       return
     }
     const call = this.#callOf(wireId)
-    if (call === undefined) return this.#unsolicited(copy, flags)
+    if (call === undefined) {
+      if (!this.#correlated || wireId === undefined) this.#unsolicited(copy, flags)
+      return
+    }
     call.frames.push(copy)
     if ((flags & FrameFlag.Final) === 0) return
     const verdict =
@@ -290,6 +298,37 @@ export class Driver implements FrameSink {
     const bytes = Buffer.concat(call.frames)
     this.arrivals.push({ kind: 'reply', call: call.index, bytes, flags: flags & ~FrameFlag.Final, verdict })
     if ((flags & FrameFlag.Close) !== 0) this.#closed = true
+  }
+
+  /** The first piece names the key, and is what is refused. */
+  #takeRequest(copy: Buffer, start: number, end: number, flags: number): void {
+    this.#asked ??= {
+      route: this.connection.route?.(this.#memory.bytes, start, end),
+      refused: this.#refusalOf(start, end),
+      pieces: [],
+    }
+    const { route, refused, pieces } = this.#asked
+    pieces.push(copy)
+    if ((flags & FrameFlag.Part) !== 0) return
+    this.#asked = undefined
+    this.arrivals.push({ kind: 'request', bytes: Buffer.concat(pieces), route, refused })
+    if ((flags & FrameFlag.Close) !== 0) this.#closed = true
+  }
+
+  #refusalOf(start: number, end: number): Buffer | undefined {
+    if (this.connection.refuse === undefined) return undefined
+    const out = new ByteWriter()
+    this.connection.refuse(this.#memory.bytes, start, end, out)
+    return Buffer.from(out.written())
+  }
+
+  /** Asked each time there is room, so that it must hold at any time. */
+  #checkCallsMax(): void {
+    const most = this.connection.callsMax?.()
+    assert(
+      most === undefined || (Number.isSafeInteger(most) && most >= 1),
+      `callsMax() returned ${String(most)}: a whole number, and at least one call may be unanswered`,
+    )
   }
 
   #callOf(wireId: number | undefined): Call | undefined {
@@ -320,7 +359,4 @@ export class Driver implements FrameSink {
   }
 }
 
-/** Empty frames in one scan, beside one for every byte. */
-const EMPTY_FRAMES_MAX = 16
-const FLAGS_ALL = Object.values(FrameFlag).reduce((all, bit) => all | bit, 0)
-const VERDICTS: ReadonlySet<string> = new Set(['call', 'role-lost', 'retire', 'overloaded', 'not-executed'])
+const VERDICTS: ReadonlySet<string> = new Set(['call', 'role-lost', 'retire', 'overloaded', 'not-executed', 'stale'])

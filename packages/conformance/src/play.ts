@@ -27,6 +27,8 @@ export interface Reading {
   readonly unanswered: number
   /** Bytes that the framer is not done with. */
   readonly bytesWaiting: number
+  /** What the connection has said by itself. */
+  readonly said: Buffer
   readonly closed: boolean
   /** What the plugin threw. */
   readonly error: unknown
@@ -57,7 +59,7 @@ export function driveOn(driver: Driver, input: DriveInput): Reading {
   let error: unknown
   try {
     for (const key of input.keys ?? []) driver.subscribe(key)
-    for (const outstanding of input.requests ?? []) driver.request(outstanding)
+    driver.ask(input.requests)
     for (const chunk of input.chunks) driver.receive(chunk)
     if (input.ended === true) driver.end()
   } catch (thrown) {
@@ -65,7 +67,7 @@ export function driveOn(driver: Driver, input: DriveInput): Reading {
     error = thrown
   }
   const { arrivals, unanswered, bytesWaiting, closed } = driver
-  return { arrivals, unanswered, bytesWaiting, closed, error }
+  return { arrivals, unanswered, bytesWaiting, said: Buffer.from(driver.said.written()), closed, error }
 }
 
 /** How a peer's bytes are cut before they are fed. */
@@ -120,9 +122,9 @@ export function connectionOf<Io extends Cloneable>(io: IoProtocol<Io>, options: 
   return io.connection(options, placeOf(setting))
 }
 
-export function placeOf(setting: Setting, side: Place['side'] = 'client'): Place {
+export function placeOf(setting: Setting): Place {
   return {
-    side,
+    side: setting.side ?? 'client',
     purpose: setting.purpose ?? 'lane',
     endpoint: { id: '192.0.2.1:7', host: '192.0.2.1', port: 7 },
     encrypted: setting.encrypted ?? false,
@@ -134,10 +136,11 @@ export function placeOf(setting: Setting, side: Place['side'] = 'client'): Place
 
 /** What is not named is as in the conversation that comes first. */
 export function settingOf(prepared: Prepared): Setting {
-  const { options, purpose, encrypted, credentials, cancels } = prepared
+  const { options, side, purpose, encrypted, credentials, cancels } = prepared
   return {
     ...(prepared.after === undefined ? {} : settingOf(prepared.after)),
     ...(options === undefined ? {} : { options }),
+    ...(side === undefined ? {} : { side }),
     ...(purpose === undefined ? {} : { purpose }),
     ...(encrypted === undefined ? {} : { encrypted }),
     ...(credentials === undefined ? {} : { credentials }),

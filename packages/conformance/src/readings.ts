@@ -6,9 +6,9 @@
  */
 import assert from 'node:assert/strict'
 import { IoKernelError } from '@iokernel/core/plugin'
-import { expectedLines, linesOf } from './arrivals.ts'
+import { type Arrival, briefly, expectedLines, linesOf } from './arrivals.ts'
 import { type DriveInput, driveOn, type Prepared, prepare, type Reading } from './play.ts'
-import { type Bytes, bytesOf, type Fixture, type Outstanding, type Subject } from './subject.ts'
+import { type Bytes, bytesOf, callsIn, type Fixture, type Outstanding, type Subject } from './subject.ts'
 
 /** What fixtures and hostile inputs have in common. */
 export interface Input extends Prepared {
@@ -35,9 +35,21 @@ export function inputOf({ requests, keys, ended }: Input, chunks: Iterable<Uint8
   }
 }
 
-/** The lines that every reading of this fixture must give. */
-export function wantedLines(subject: Subject, fixture: Fixture): readonly string[] {
-  if (fixture.expected !== undefined) return expectedLines(fixture.expected, fixture.requests?.length ?? 0)
+/** What every reading of a fixture must give. */
+export interface Wanted {
+  readonly lines: readonly string[]
+  /** What the connection says by itself. */
+  readonly says: Buffer
+}
+
+export const NOTHING_SAID: Buffer = Buffer.alloc(0)
+
+export function wantedOf(subject: Subject, fixture: Fixture): Wanted {
+  return { lines: wantedLines(subject, fixture), says: bytesOf(fixture.says ?? NOTHING_SAID) }
+}
+
+function wantedLines(subject: Subject, fixture: Fixture): readonly string[] {
+  if (fixture.expected !== undefined) return expectedLines(fixture.expected, callsIn(fixture.requests))
   const reading = readWhole(subject, fixture)
   rethrow(reading)
   assert.equal(reading.unanswered, 0, 'requests that the whole fixture leaves unanswered')
@@ -45,10 +57,20 @@ export function wantedLines(subject: Subject, fixture: Fixture): readonly string
 }
 
 /** Asserts that a reading gave what was wanted, and that nothing of the bytes is left. */
-export function assertReading(reading: Reading, wanted: readonly string[], how: string): void {
+export function assertReading(reading: Reading, wanted: Wanted, how: string): void {
   rethrow(reading)
-  assert.deepEqual(linesOf(reading.arrivals), wanted, how)
+  assert.deepEqual(linesOf(reading.arrivals), wanted.lines, how)
+  assertSaid(reading.said, wanted.says, how)
   if (!reading.closed) assert.equal(reading.bytesWaiting, 0, `${how}: bytes that the framer is not done with`)
+}
+
+export function assertSaid(said: Buffer, says: Bytes, how: string): void {
+  assert.equal(briefly(said), briefly(says), `${how}: what the connection says by itself`)
+}
+
+/** Whom pushes and requests are for, in their order. */
+export function routesOf(arrivals: readonly Arrival[]): readonly unknown[] {
+  return arrivals.flatMap((one) => ('route' in one ? [one.route] : []))
 }
 
 /** Two readings of the same bytes, cut differently: what came before an error may be less, never something else. */
@@ -62,6 +84,8 @@ export function assertAlike(one: Reading, other: Reading, how: string): void {
   const [left, right] = [linesOf(one.arrivals), linesOf(other.arrivals)]
   const common = failed ? Math.min(left.length, right.length) : Math.max(left.length, right.length)
   assert.deepEqual(right.slice(0, common), left.slice(0, common), how)
+  const said = failed ? Math.min(one.said.length, other.said.length) : Math.max(one.said.length, other.said.length)
+  assertSaid(other.said.subarray(0, said), one.said.subarray(0, said), how)
 }
 
 /** Nothing, or an error that lays the fault on the peer. */
@@ -74,7 +98,9 @@ export function assertRemote(error: unknown, how: string): void {
 
 /** May more replies follow on the same connection? */
 export function goesOn(subject: Subject, fixture: Fixture): boolean {
-  return fixture.ended !== true && fixture.keys === undefined && !readWhole(subject, fixture).closed
+  if (fixture.ended === true || fixture.keys !== undefined) return false
+  const { closed, unanswered } = readWhole(subject, fixture)
+  return !closed && unanswered === 0
 }
 
 function rethrow({ error }: Reading): void {

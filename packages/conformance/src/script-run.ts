@@ -20,7 +20,7 @@ export type ScriptOutcome =
   | { readonly kind: 'failed'; readonly error: unknown }
 
 export class ScriptRun {
-  /** Everything the script has sent. */
+  /** Everything the script has sent, and the framer meanwhile. */
   sent: Buffer = Buffer.alloc(0)
   #outcome: ScriptOutcome = { kind: 'waiting', for: 'send' }
   readonly #script: Script<unknown>
@@ -64,6 +64,11 @@ export class ScriptRun {
     this.#frames.push(Buffer.concat(this.#parts))
     this.#parts = []
     if (this.#waiting?.do === 'frame') this.#nextFrame()
+  }
+
+  /** The framer has answered something while this ran. */
+  said(bytes: Uint8Array): void {
+    this.sent = Buffer.concat([this.sent, bytes])
   }
 
   /** The connection was lost under it. */

@@ -37,6 +37,8 @@ export interface Subject<Io extends Cloneable = Cloneable> {
 /** A connection to be made. */
 export interface Setting<Io extends Cloneable = Cloneable> {
   readonly options?: Io
+  /** Default `client`: the peer is a server. */
+  readonly side?: Place['side']
   /** Default `lane`. */
   readonly purpose?: Place['purpose']
   readonly encrypted?: boolean
@@ -45,14 +47,17 @@ export interface Setting<Io extends Cloneable = Cloneable> {
   readonly cancels?: Cloneable
 }
 
-/** A request that is outstanding: the hint alone, or all of it where the connection looks at the bytes (`submit`). */
-export type Outstanding = number | { readonly hint: number; readonly payload?: Bytes }
+/**
+ * A request that is outstanding: the hint alone, or all of it where the connection looks at the bytes (`submit`).
+ * `silent`: one that nothing answers (`answer: 'written'`); it has no wire id.
+ */
+export type Outstanding = number | { readonly hint: number; readonly payload?: Bytes; readonly silent?: boolean }
 
 /** Bytes from the peer, and what they are. */
 export interface Fixture<Io extends Cloneable = Cloneable> extends Setting<Io> {
   readonly name: string
   readonly bytes: Bytes
-  /** Oldest first. Default: none. */
+  /** Oldest first. Default: none. Where replies are correlated, their wire ids are 1, 2, 3, ... */
   readonly requests?: readonly Outstanding[]
   /** Keys that a push connection has been asked to subscribe to. */
   readonly keys?: readonly string[]
@@ -65,12 +70,19 @@ export interface Fixture<Io extends Cloneable = Cloneable> extends Setting<Io> {
    * and leave nothing over.
    */
   readonly expected?: readonly Expected[]
+  /** What the connection answers by itself (`FrameSink.out`), all of it. Default: nothing. */
+  readonly says?: Bytes
 }
 
 export type Expected =
-  /** All bytes of one reply. `call` counts the requests from 0; absent: the oldest that is unanswered. */
+  /**
+   * All bytes of one reply. `call` counts the requests that are answered from 0; absent: the oldest that is unanswered.
+   * A reply whose wire id nobody has is dropped, and nothing is expected of it.
+   */
   | { readonly reply: Bytes; readonly flags?: number; readonly call?: number; readonly verdict?: Verdict }
   | { readonly push: Bytes; readonly route?: PushRoute }
+  /** All bytes of a request of the peer's, and what answers it when nobody takes it (where there is `refuse`). */
+  | { readonly request: Bytes; readonly route?: PushRoute; readonly refused?: Bytes }
   /** On a push connection: a frame that answers no request. */
   | { readonly stray: Bytes; readonly flags?: number }
 
@@ -85,6 +97,8 @@ export interface HostileInput<Io extends Cloneable = Cloneable> extends Setting<
   readonly ended?: boolean
   /** For what the protocol allows the peer to say before it goes: a `RemoteError` with this code instead. */
   readonly code?: string
+  /** What the connection says by itself before it refuses. Default: nothing. */
+  readonly says?: Bytes
 }
 
 export interface LargeFrame<Io extends Cloneable = Cloneable> {
@@ -138,6 +152,15 @@ export interface Sample<Args = unknown, Reply = unknown> {
 /** Lets the compiler compare arguments and value with the operation's own. */
 export function sample<Args, Reply>(one: Sample<Args, Reply>): Sample {
   return one as Sample
+}
+
+export function isSilent(outstanding: Outstanding): boolean {
+  return typeof outstanding !== 'number' && outstanding.silent === true
+}
+
+/** How many of these a reply answers. */
+export function callsIn(requests: readonly Outstanding[] = []): number {
+  return requests.filter((one) => !isSilent(one)).length
 }
 
 export function bytesOf(bytes: Bytes): Buffer {

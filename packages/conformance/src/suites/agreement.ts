@@ -5,73 +5,153 @@
  */
 import assert from 'node:assert/strict'
 import { ByteWriter, type Connection } from '@iokernel/core/plugin'
-import { type Arrival, expectedLines } from '../arrivals.ts'
+import { type Arrival, expectedLines, linesOf } from '../arrivals.ts'
 import { connectionOf, driveOn, prepare } from '../play.ts'
-import { assertReading, readWhole } from '../readings.ts'
+import { assertReading, NOTHING_SAID, readWhole } from '../readings.ts'
 import type { Runner } from '../runner.ts'
-import { bytesOf, type Subject } from '../subject.ts'
+import { bytesOf, callsIn, type Fixture, type Sample, type Subject } from '../subject.ts'
 
-export function agreementTests({ test }: Runner, subject: Subject): void {
-  const { push, replies } = subject.protocol.supports
-  test('the replies of the codec samples are one reply each', () => readSamples(subject))
+export function agreementTests(runner: Runner, subject: Subject): void {
+  runner.test('the replies of the codec samples are one reply each', () => readSamples(subject))
+  pushTests(runner, subject)
+  requestTests(runner, subject)
+  correlationTests(runner, subject)
+}
+
+function pushTests({ test }: Runner, subject: Subject): void {
+  const { push } = subject.protocol.supports
   if (push === 'asked') {
     test('pushes: a push connection takes interests, and fixtures show pushes', () => {
-      const connection = pushConnection(subject)
+      const connection = connectionOf(subject.io, subject.options, { purpose: 'push' })
       assert.equal(typeof connection.subscribe, 'function', 'subscribe()')
       assert.equal(typeof connection.unsubscribe, 'function', 'unsubscribe()')
       assert.equal(typeof connection.route, 'function', 'route()')
       assert(arrivalsOf(subject).some(isPush), 'no fixture yields a push')
     })
   } else if (push === 'lanes') {
-    test('pushes: lanes route them, and fixtures show them', () => {
-      assert.equal(typeof pushConnection(subject).route, 'function', 'route()')
-      assert(arrivalsOf(subject).some(isPush), 'no fixture yields a push')
+    test('pushes: lanes and sessions route them unasked, and fixtures show them', () => {
+      for (const purpose of ['lane', 'session'] as const) {
+        const connection = connectionOf(subject.io, subject.options, { purpose })
+        assert.equal(typeof connection.route, 'function', `route() of a ${purpose}`)
+        assertUnasked(connection, "supports.push is 'lanes'")
+      }
+      const overCalls = subject.fixtures.filter(({ purpose = 'lane' }) => purpose === 'lane' || purpose === 'session')
+      assert(arrivalsOf({ ...subject, fixtures: overCalls }).some(isPush), 'no fixture yields a push over a lane')
     })
   } else {
     test('pushes: skipped, for the manifest says that there are none', () => {
       assert.equal(push, 'none')
-      assert.equal(pushConnection(subject).subscribe, undefined, 'subscribe()')
+      assertUnasked(connectionOf(subject.io, subject.options, { purpose: 'push' }), "supports.push is 'none'")
       assert(!arrivalsOf(subject).some(isPush), 'a fixture yields a push, and the manifest says that there is none')
-    })
-  }
-  if (replies === 'correlated') {
-    test('correlation: a fixture is answered out of order', () => {
-      const orders = subject.fixtures.map((fixture) => readWhole(subject, fixture).arrivals.flatMap(callOf))
-      assert(
-        orders.some((calls) => calls.some((call, index) => call < (calls[index - 1] ?? -1))),
-        'every fixture is answered in order',
-      )
-    })
-  } else {
-    test('correlation: skipped, for the manifest says that replies come in order', () => {
-      assert.equal(replies, 'in-order')
     })
   }
 }
 
+function assertUnasked({ subscribe, unsubscribe }: Connection, why: string): void {
+  assert.equal(subscribe, undefined, `${why}, and there is subscribe()`)
+  assert.equal(unsubscribe, undefined, `${why}, and there is unsubscribe()`)
+}
+
+/** Requests of a server's; a client that is served asks anyway. */
+function requestTests({ test }: Runner, subject: Subject): void {
+  const requests = (): readonly Arrival[] => arrivalsOf({ ...subject, fixtures: subject.fixtures.filter(isDialled) })
+  const connection = connectionOf(subject.io, subject.options, {})
+  if (subject.protocol.supports.push === 'lanes' && connection.refuse !== undefined) {
+    test('requests of the peer: fixtures show them, and those that nobody takes are answered', () => {
+      const refusals = requests().flatMap((one) => (one.kind === 'request' ? [one.refused?.length ?? 0] : []))
+      assert(refusals.length > 0, 'no fixture yields a request, and there is refuse()')
+      assert(Math.min(...refusals) > 0, 'refuse() has written nothing: the peer would wait for ever')
+    })
+  } else {
+    test('requests of the peer: skipped, for nothing could refuse them', () => {
+      assert.equal(connection.refuse, undefined, "supports.push is not 'lanes', and there is refuse()")
+      assert(
+        !requests().some(({ kind }) => kind === 'request'),
+        "a fixture yields a request of the peer's: that takes push 'lanes', and refuse() for what nobody takes",
+      )
+    })
+  }
+}
+
+function correlationTests({ test }: Runner, subject: Subject): void {
+  if (subject.protocol.supports.replies === 'in-order') {
+    test('correlation: skipped, for the manifest says that replies come in order', () => {
+      assert.equal(subject.protocol.supports.replies, 'in-order')
+    })
+    return
+  }
+  test('correlation: a fixture is answered out of order', () => {
+    const orders = subject.fixtures.map((fixture) => readWhole(subject, fixture).arrivals.flatMap(callOf))
+    assert(
+      orders.some((calls) => calls.some((call, index) => call < (calls[index - 1] ?? -1))),
+      'every fixture is answered in order',
+    )
+  })
+  test('correlation: a request carries its wire id', () => {
+    for (const one of subject.samples) if (one.operation.answer !== 'written') compareWireIds(subject, one)
+  })
+  test('correlation: a reply to nobody is dropped', () => {
+    for (const fixture of subject.fixtures) if (callsIn(fixture.requests) > 0) readToNobody(subject, fixture)
+  })
+}
+
+function compareWireIds(subject: Subject, one: Sample): void {
+  const { operation } = one
+  const { payload, hint } = encoded(one)
+  const [first, second] = [1, 2].map((wireId) => {
+    const { connection } = prepare(subject, settingOfSample(one))
+    assert(connection.submit !== undefined, 'submit(), which writes the wire id into a request')
+    const out = new ByteWriter()
+    connection.submit(Uint8Array.from(payload), hint, wireId, out)
+    return Buffer.from(out.written())
+  })
+  assert.notDeepEqual(first, second, `${operation.name}: two wire ids, and the same bytes`)
+}
+
+/** All calls were given up before their replies came. */
+function readToNobody(subject: Subject, fixture: Fixture): void {
+  const whole = readWhole(subject, fixture)
+  const nobodys = readWhole(subject, { ...fixture, requests: [] })
+  assert.equal(nobodys.error, undefined, `${fixture.name}: a reply that names nobody is dropped, and this was thrown`)
+  const lines = linesOf(whole.arrivals.filter(({ kind }) => kind !== 'reply'))
+  assertReading(nobodys, { lines, says: whole.said }, `${fixture.name}, when nobody waits any more`)
+}
+
 /** What `encode` hints, the framer must understand. */
 function readSamples(subject: Subject): void {
-  for (const { operation, args, reply, after } of subject.samples) {
-    const driver = prepare(subject, {
-      ...(after === undefined ? {} : { after }),
-      ...(operation.on === 'session' ? { purpose: 'session' } : {}),
-    })
-    const out = new ByteWriter()
-    const hint = operation.encode(out, args)
-    const payload = Uint8Array.from(out.written())
-    const reading = driveOn(driver, { requests: [{ hint, payload }], chunks: [bytesOf(reply)] })
+  for (const one of subject.samples) {
+    const { operation, reply } = one
+    const { payload, hint } = encoded(one)
+    const silent = operation.answer === 'written'
+    const driver = prepare(subject, settingOfSample(one))
+    const reading = driveOn(driver, { requests: [{ hint, payload, silent }], chunks: [bytesOf(reply)] })
     // An error may be flagged as one; what matters is that it is the one reply.
-    const flags = reading.arrivals.map((one) => (one.kind === 'reply' ? one.flags : 0))[0] ?? 0
-    assertReading(reading, expectedLines([{ reply, flags }], 1), `the reply to ${operation.name}`)
+    const flags = reading.arrivals.map((arrival) => (arrival.kind === 'reply' ? arrival.flags : 0))[0] ?? 0
+    const lines = silent ? [] : expectedLines([{ reply, flags }], 1)
+    assertReading(reading, { lines, says: NOTHING_SAID }, `the reply to ${operation.name}`)
   }
+}
+
+function settingOfSample({ after, operation }: Sample): Parameters<typeof prepare>[1] {
+  return {
+    ...(after === undefined ? {} : { after }),
+    ...(operation.on === 'session' ? { purpose: 'session' } : {}),
+  }
+}
+
+function encoded({ operation, args }: Sample): { readonly hint: number; readonly payload: Uint8Array } {
+  const out = new ByteWriter()
+  const hint = operation.encode(out, args)
+  return { hint, payload: Uint8Array.from(out.written()) }
 }
 
 function arrivalsOf(subject: Subject): readonly Arrival[] {
   return subject.fixtures.flatMap((fixture) => readWhole(subject, fixture).arrivals)
 }
 
-function pushConnection(subject: Subject): Connection {
-  return connectionOf(subject.io, subject.options, { purpose: 'push' })
+/** The peer is a server. */
+function isDialled({ side }: Fixture): boolean {
+  return side !== 'server'
 }
 
 function isPush(arrival: Arrival): boolean {

@@ -5,6 +5,7 @@
  * 1. `encode` depends on its arguments alone, leaves them as they are, and stays inside the memory it was lent.
  * 2. `decode` reads bytes[start, end) of shared memory and nothing else; what it returns owns its bytes.
  * 3. A reply that fits another operation is a value or a typed error, never a `TypeError` out of a decoder.
+ * 4. Nothing answers an operation that is only written: its sample has an empty reply.
  */
 import assert from 'node:assert/strict'
 import { inspect } from 'node:util'
@@ -34,7 +35,7 @@ export function codecSuite({ describe, test }: Runner, subject: Subject): void {
         'no sample gives an error',
       )
     })
-    test('operations are described soberly', () => checkOperations(subject.samples))
+    test('operations are described soberly', () => checkOperations(subject))
     for (const [index, one] of subject.samples.entries()) {
       const name = `${index} ${one.operation.name}`
       // As they are now: other suites encode them too.
@@ -47,7 +48,7 @@ export function codecSuite({ describe, test }: Runner, subject: Subject): void {
   })
 }
 
-function checkOperations(samples: readonly Sample[]): void {
+function checkOperations({ samples, protocol }: Subject): void {
   const accesses = new Map<string, string>()
   for (const { operation } of samples) {
     const known = accesses.get(operation.name) ?? operation.access
@@ -58,8 +59,8 @@ function checkOperations(samples: readonly Sample[]): void {
     )
     accesses.set(operation.name, operation.access)
   }
-  for (const { operation, args } of samples) {
-    const { name, access, on, idempotent, deadlineMs } = operation
+  for (const { operation, args, reply } of samples) {
+    const { name, access, on, idempotent, deadlineMs, answer } = operation
     assert.match(name, NAME, 'a name becomes a label: a word or a few')
     for (const text of textsIn(args)) {
       assert(text.length < 3 || !name.includes(text), `the name ${name} holds an argument: one label for each value`)
@@ -68,6 +69,14 @@ function checkOperations(samples: readonly Sample[]): void {
     assert(on === 'lane' || on === 'session', `${name}: on`)
     assert.equal(typeof idempotent, 'boolean', `${name}: idempotent`)
     assert(deadlineMs === undefined || (Number.isFinite(deadlineMs) && deadlineMs >= 0), `${name}: deadlineMs`)
+    assert(answer === undefined || answer === 'reply' || answer === 'written', `${name}: answer`)
+    assert(!isWritten(operation) || bytesOf(reply).length === 0, `${name} is written and nothing answers it: no reply`)
+    assert(
+      operation.open === undefined || on === 'session' || protocol.supports.lanes === 'pool',
+      `${name}: open() is for calls that have their connection to themselves (lanes: 'pool', or a session)`,
+    )
+    const fingerprint = operation.fingerprint?.(args) ?? 0
+    assert(Number.isInteger(fingerprint), `${name}: fingerprint() returned ${String(fingerprint)}: 32 bits`)
   }
 }
 
@@ -141,6 +150,7 @@ function decodeEverywhere(one: Sample): void {
 
 function decodeOthers(samples: readonly Sample[]): void {
   for (const { operation, args, facts } of samples) {
+    if (isWritten(operation)) continue
     for (const { reply } of samples) {
       const error = errorOf(operation, lay(bytesOf(reply), 1).reply, { args, facts })
       if (error === undefined || error instanceof IoKernelError) continue
@@ -149,6 +159,10 @@ function decodeOthers(samples: readonly Sample[]): void {
       )
     }
   }
+}
+
+function isWritten({ answer }: Operation<unknown, unknown>): boolean {
+  return answer === 'written'
 }
 
 function errorOf(

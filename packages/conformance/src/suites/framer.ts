@@ -3,8 +3,8 @@
  *
  * Rules: every fixture is read whole, byte by byte, at every split in two, in random pieces, with the beginning of
  * the next reply behind it, in a crowd, and beside another connection. All of it through the driver, which poisons
- * what it showed and refuses frames out of range or order. The other parts are `agreement.ts`, `hostile.ts` and
- * `growth.ts`.
+ * what it showed and refuses frames out of range or order. Where a connection bounds its calls (`callsMax`), a fixture
+ * is asked for when the one before is answered. The other parts are `agreement.ts`, `hostile.ts` and `growth.ts`.
  */
 import assert from 'node:assert/strict'
 import { linesOf } from '../arrivals.ts'
@@ -12,9 +12,9 @@ import type { Driver } from '../driver.ts'
 import { inPieces, slowly, splitAt, splitPoints } from '../pieces.ts'
 import { prepare } from '../play.ts'
 import { type Random, seeded } from '../random.ts'
-import { assertReading, goesOn, read, readWhole, wantedLines } from '../readings.ts'
+import { assertReading, assertSaid, goesOn, read, readWhole, routesOf, type Wanted, wantedOf } from '../readings.ts'
 import type { Runner } from '../runner.ts'
-import { bytesOf, type Fixture, type Subject } from '../subject.ts'
+import { bytesOf, callsIn, type Fixture, type Subject } from '../subject.ts'
 import { agreementTests } from './agreement.ts'
 import { growthTests } from './growth.ts'
 import { hostileTests } from './hostile.ts'
@@ -50,23 +50,27 @@ export function framerSuite({ describe, test }: Runner, subject: Subject, seed: 
 
 function readInEveryWay(subject: Subject, fixture: Fixture, random: Random): void {
   const bytes = bytesOf(fixture.bytes)
-  const wanted = wantedLines(subject, fixture)
+  const wanted = wantedOf(subject, fixture)
   const whole = readWhole(subject, fixture)
   assertReading(whole, wanted, 'whole')
+  const routes = routesOf(whole.arrivals)
   for (const [index, one] of (fixture.expected ?? []).entries()) {
     const arrival = whole.arrivals[index]
     if ('verdict' in one && arrival?.kind === 'reply')
       assert.equal(arrival.verdict, one.verdict, 'what classify() says')
-    if ('route' in one && arrival?.kind === 'push') assert.deepEqual(arrival.route, one.route, 'what route() says')
+    if ('route' in one && arrival !== undefined && 'route' in arrival)
+      assert.deepEqual(arrival.route, one.route, 'what route() says')
   }
-  assertReading(read(subject, fixture, slowly(bytes, random)), wanted, 'byte by byte')
-  for (const point of splitPoints(bytes.length, random)) {
-    assertReading(read(subject, fixture, splitAt(bytes, point)), wanted, `split after byte ${point}`)
+  const check = (pieces: readonly Buffer[], how: string): void => {
+    const reading = read(subject, fixture, pieces)
+    assertReading(reading, wanted, how)
+    assert.deepEqual(routesOf(reading.arrivals), routes, `${how}: what route() says`)
   }
+  check(slowly(bytes, random), 'byte by byte')
+  for (const point of splitPoints(bytes.length, random)) check(splitAt(bytes, point), `split after byte ${point}`)
   for (let round = 0; round < RANDOM_READINGS; round++) {
     const pieces = inPieces(bytes, 1 + random.below(bytes.length + 1), random)
-    const how = `in pieces of ${pieces.map(({ length }) => length).join(', ')} bytes`
-    assertReading(read(subject, fixture, pieces), wanted, how)
+    check(pieces, `in pieces of ${pieces.map(({ length }) => length).join(', ')} bytes`)
   }
 }
 
@@ -74,45 +78,70 @@ function readInEveryWay(subject: Subject, fixture: Fixture, random: Random): voi
 function readWithTrailing(subject: Subject, fixture: Fixture, random: Random): void {
   if (!goesOn(subject, fixture)) return
   const bytes = bytesOf(fixture.bytes)
-  const wanted = wantedLines(subject, fixture)
-  const requests = fixture.requests ?? []
+  const wanted = wantedOf(subject, fixture)
+  const twice = inTurn([wanted, wanted], callsIn(fixture.requests))
+  if (!mayStand(prepare(subject, fixture), [fixture, fixture])) return readTwice(subject, fixture, twice)
   for (const point of splitPoints(bytes.length, random)) {
     const driver = prepare(subject, fixture)
-    for (const request of [...requests, ...requests]) driver.request(request)
+    for (const { requests } of [fixture, fixture]) driver.ask(requests)
     const how = `${fixture.name}, with ${point} bytes behind it`
     driver.receive(Buffer.concat([bytes, bytes.subarray(0, point)]))
-    assert.deepEqual(linesOf(driver.arrivals).slice(0, wanted.length), wanted, how)
+    assert.deepEqual(linesOf(driver.arrivals).slice(0, wanted.lines.length), wanted.lines, how)
     driver.receive(bytes.subarray(point))
-    assert.deepEqual(linesOf(driver.arrivals), [...wanted, ...shifted(wanted, requests.length)], how)
+    assertArrived(driver, twice, how)
   }
+}
+
+/** The second is not asked for before the first is answered. */
+function readTwice(subject: Subject, fixture: Fixture, twice: Wanted): void {
+  const driver = prepare(subject, fixture)
+  for (const { requests, bytes } of [fixture, fixture]) {
+    driver.ask(requests)
+    driver.receive(bytesOf(bytes))
+  }
+  assertArrived(driver, twice, `${fixture.name}, and again`)
 }
 
 /** Many fixtures one after another, over one connection. */
 function readCrowds(subject: Subject, random: Random): void {
   for (const group of companions(subject)) {
-    const linesOfOne = new Map(group.map((fixture) => [fixture, wantedLines(subject, fixture)]))
+    const wantedOfOne = new Map(group.map((fixture) => [fixture, wantedOf(subject, fixture)]))
     for (let round = 0; round < CROWDS; round++) {
       const driver = prepare(subject, group[0] as Fixture)
-      const wanted: string[] = []
-      const stream: Buffer[] = []
-      let calls = 0
-      for (let length = 0; length < CROWD_BYTES && stream.length < CROWD_BYTES / 10; ) {
+      const crowd: Fixture[] = []
+      for (let length = 0; length < CROWD_BYTES && crowd.length < CROWD_BYTES / 10; ) {
         const fixture = random.pick(group)
-        const bytes = bytesOf(fixture.bytes)
-        for (const request of fixture.requests ?? []) driver.request(request)
-        wanted.push(...shifted(linesOfOne.get(fixture) as readonly string[], calls))
-        calls += fixture.requests?.length ?? 0
-        stream.push(bytes)
-        length += bytes.length
+        crowd.push(fixture)
+        length += bytesOf(fixture.bytes).length
       }
-      const bytes = Buffer.concat(stream)
-      // The first round in one piece: whatever fits is there at once.
-      const pieces = round === 0 ? [bytes] : inPieces(bytes, 2 ** (1 + random.below(15)), random)
-      for (const piece of pieces) driver.receive(piece)
-      assert.deepEqual(linesOf(driver.arrivals), wanted, 'one after another')
+      // In one piece the first time: whatever fits is there at once.
+      const piecesOf = (bytes: Buffer): readonly Buffer[] =>
+        round === 0 ? [bytes] : inPieces(bytes, 2 ** (1 + random.below(15)), random)
+      for (const batch of mayStand(driver, crowd) ? [crowd] : crowd.map((fixture) => [fixture])) {
+        for (const { requests } of batch) driver.ask(requests)
+        const bytes = Buffer.concat(batch.map((fixture) => bytesOf(fixture.bytes)))
+        for (const piece of piecesOf(bytes)) driver.receive(piece)
+      }
+      let calls = 0
+      const wanted = crowd.map((fixture) => {
+        const one = shifted(wantedOfOne.get(fixture) as Wanted, calls)
+        calls += callsIn(fixture.requests)
+        return one
+      })
+      assertArrived(driver, joined(wanted), 'one after another')
       assert.equal(driver.bytesWaiting, 0, 'bytes left at the end')
     }
   }
+}
+
+/** May all these be unanswered at once? */
+function mayStand(driver: Driver, fixtures: readonly Fixture[]): boolean {
+  return fixtures.reduce((calls, { requests }) => calls + callsIn(requests), 0) <= driver.callsMax
+}
+
+function assertArrived(driver: Driver, wanted: Wanted, how: string): void {
+  assert.deepEqual(linesOf(driver.arrivals), wanted.lines, how)
+  assertSaid(driver.said.written(), wanted.says, how)
 }
 
 /** Fixtures that may follow one another on one connection. */
@@ -128,7 +157,7 @@ function companions(subject: Subject): readonly (readonly Fixture[])[] {
 }
 
 function sameConnection(one: Fixture, other: Fixture): boolean {
-  const names = ['after', 'options', 'purpose', 'encrypted', 'credentials'] as const
+  const names = ['after', 'options', 'side', 'purpose', 'encrypted', 'credentials'] as const
   return names.every((name) => one[name] === other[name])
 }
 
@@ -142,11 +171,7 @@ function readPairs(subject: Subject, random: Random): void {
     }
     for (const { driver, fixture, wanted } of halves) {
       if (fixture.ended === true) driver.end()
-      assert.deepEqual(
-        linesOf(driver.arrivals),
-        wanted,
-        `"${left.name}" and "${right.name}" on two connections at once`,
-      )
+      assertArrived(driver, wanted, `"${left.name}" and "${right.name}" on two connections at once`)
     }
   }
 }
@@ -154,20 +179,32 @@ function readPairs(subject: Subject, random: Random): void {
 interface Half {
   readonly driver: Driver
   readonly fixture: Fixture
-  readonly wanted: readonly string[]
+  readonly wanted: Wanted
   readonly pieces: Buffer[]
 }
 
 function begin(subject: Subject, fixture: Fixture, random: Random): Half {
-  const wanted = wantedLines(subject, fixture)
+  const wanted = wantedOf(subject, fixture)
   const bytes = bytesOf(fixture.bytes)
   const driver = prepare(subject, fixture)
   for (const key of fixture.keys ?? []) driver.subscribe(key)
-  for (const request of fixture.requests ?? []) driver.request(request)
+  driver.ask(fixture.requests)
   return { driver, fixture, wanted, pieces: [...inPieces(bytes, 1 + Math.ceil(bytes.length / 8), random)] }
 }
 
-/** The lines of the same fixture when so many requests came before it. */
-function shifted(lines: readonly string[], calls: number): readonly string[] {
-  return lines.map((line) => line.replace(/^reply (\d+)/, (_, call) => `reply ${Number(call) + calls}`))
+/** What is wanted of the same fixture when so many calls came before it. */
+function shifted({ lines, says }: Wanted, calls: number): Wanted {
+  return {
+    lines: lines.map((line) => line.replace(/^reply (\d+)/, (_, call) => `reply ${Number(call) + calls}`)),
+    says,
+  }
+}
+
+/** One after another, each with so many calls. */
+function inTurn(wanted: readonly Wanted[], calls: number): Wanted {
+  return joined(wanted.map((one, index) => shifted(one, index * calls)))
+}
+
+function joined(wanted: readonly Wanted[]): Wanted {
+  return { lines: wanted.flatMap(({ lines }) => lines), says: Buffer.concat(wanted.map(({ says }) => says)) }
 }

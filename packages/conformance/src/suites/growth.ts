@@ -14,7 +14,7 @@ import { performance } from 'node:perf_hooks'
 import { ByteWriter, FrameFlag, type FrameSink } from '@iokernel/core/plugin'
 import { prepare } from '../play.ts'
 import type { Runner } from '../runner.ts'
-import { bytesOf, type LargeFrame, type Subject } from '../subject.ts'
+import { bytesOf, isSilent, type LargeFrame, type Subject } from '../subject.ts'
 
 const SMALL_BYTES = 64 * 1024
 const LARGE_BYTES = 8 * SMALL_BYTES
@@ -53,10 +53,11 @@ function deliver(subject: Subject, large: LargeFrame, bytesTotal: number): { ms:
   const fixture = large.make(bytesTotal)
   const driver = prepare(subject, fixture)
   for (const key of fixture.keys ?? []) driver.subscribe(key)
-  for (const request of fixture.requests ?? []) driver.request(request)
+  driver.ask(fixture.requests)
   const { connection } = driver
   const bytes = bytesOf(fixture.bytes)
-  const hints = (fixture.requests ?? []).map((one) => (typeof one === 'number' ? one : one.hint))
+  const answered = (fixture.requests ?? []).filter((one) => !isSilent(one))
+  const hints = answered.map((one) => (typeof one === 'number' ? one : one.hint))
   const sink = new Counter(hints, fixture.purpose === 'push')
   let shown = 0
   let done = 0

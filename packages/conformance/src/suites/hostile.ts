@@ -14,7 +14,7 @@ import { type IoKernelError, RemoteProtocolError } from '@iokernel/core/plugin'
 import { inPieces, splitAt, splitPoints } from '../pieces.ts'
 import type { Reading } from '../play.ts'
 import { type Random, seeded } from '../random.ts'
-import { assertAlike, assertRemote, type Input, read, readWhole } from '../readings.ts'
+import { assertAlike, assertRemote, assertSaid, type Input, read, readWhole } from '../readings.ts'
 import type { Runner } from '../runner.ts'
 import { bytesOf, type Fixture, type HostileInput, type Subject } from '../subject.ts'
 
@@ -58,6 +58,7 @@ function refuse(subject: Subject, input: HostileInput, random: Random): void {
   const whole = readWhole(subject, input)
   const cost = memoryBytes() - before
   assertRefused(input, whole, 'whole')
+  assertSaid(whole.said, input.says ?? '', 'whole')
   assert(
     cost < MEMORY_BYTES_MAX,
     `${bytes.length} bytes cost ${cost} bytes of memory: nothing is reserved on a claim alone`,
@@ -128,13 +129,15 @@ function readNoise(subject: Subject, input: Input, random: Random): void {
 }
 
 /** The setting of a fixture, with its requests several times over, so that noise that looks like replies is read on. */
-function inputLike({ after, options, purpose, encrypted, credentials, keys, requests }: Fixture, times: number): Input {
+function inputLike(fixture: Fixture, times: number): Input {
+  const { after, options, side, purpose, encrypted, credentials, keys, requests } = fixture
   const many = Array.from({ length: times }, () => requests ?? []).flat()
   return {
     bytes: '',
     requests: many,
     ...(after === undefined ? {} : { after }),
     ...(options === undefined ? {} : { options }),
+    ...(side === undefined ? {} : { side }),
     ...(purpose === undefined ? {} : { purpose }),
     ...(encrypted === undefined ? {} : { encrypted }),
     ...(credentials === undefined ? {} : { credentials }),

@@ -10,7 +10,7 @@ import { fileURLToPath } from 'node:url'
 import { deserialize, serialize } from 'node:v8'
 import { LocalError, PLUGIN_API_SUPPORTED, type Resolved } from '@iokernel/core/plugin'
 import { type ImportGraph, importGraph, sourceOf } from '../import-graph.ts'
-import { connectionOf, placeOf } from '../play.ts'
+import { connectionOf } from '../play.ts'
 import type { Runner } from '../runner.ts'
 import { assertNoSecret } from '../secrets.ts'
 import type { Subject } from '../subject.ts'
@@ -19,6 +19,8 @@ import type { Subject } from '../subject.ts'
 const FORBIDDEN =
   /^(?:node:)?(net|tls|dns|dgram|https?|http2|worker_threads|child_process|cluster|fs|timers|perf_hooks)(\/.*)?$/
 const NAME = /^[a-z][a-z0-9+.-]*$/
+/** Of a number: `connectionsMax`, `connectTimeoutMs`. */
+const LIMIT_NAME = /^[a-z][A-Za-z]*$/
 
 export function packageSuite({ describe, test }: Runner, subject: Subject): void {
   const { protocol, io } = subject
@@ -52,6 +54,7 @@ export function packageSuite({ describe, test }: Runner, subject: Subject): void
       assert(!graphOf(subject, './io').files.has(client.href), 'the I/O half imports the application half')
     })
     test('what is supported is said in the words of the contract', () => checkSupports(subject))
+    test('its limits are numbers by name', () => checkLimits(protocol.limits, 'the protocol'))
     resolveTests({ describe, test }, subject)
   })
 }
@@ -109,12 +112,26 @@ function checkSupports(subject: Subject): void {
   assert(['in-order', 'correlated'].includes(replies), `replies: ${replies}`)
   assert(['one', 'elastic', 'pool'].includes(lanes), `lanes: ${lanes}`)
   assert(['none', 'direct', 'negotiated'].includes(tls), `tls: ${tls}`)
-  assert.equal(typeof push, 'boolean', 'push')
+  assert(['none', 'asked', 'lanes'].includes(push), `push: ${String(push)}`)
   assert.equal(typeof serve, 'boolean', 'serve')
-  const accepted = (): unknown => subject.io.connection(subject.options, placeOf({}, 'server'))
-  if (serve) accepted()
-  else assert.throws(accepted, LocalError, 'supports.serve is false: a connection on the server side is refused')
+  checkServing(subject)
   for (const purpose of ['lane', 'session', 'monitor'] as const) connectionOf(subject.io, subject.options, { purpose })
+}
+
+/** The side that is dialled: fixtures show it, or there is none. */
+function checkServing(subject: Subject): void {
+  const shown = subject.fixtures.some(({ side }) => side === 'server')
+  const accepted = (): unknown => connectionOf(subject.io, subject.options, { side: 'server' })
+  if (subject.protocol.supports.serve) assert(shown, 'supports.serve is true: no fixture shows the server side')
+  if (shown) accepted()
+  else assert.throws(accepted, LocalError, 'supports.serve is false: a connection on the server side is refused')
+}
+
+function checkLimits(limits: { readonly [option: string]: number } | undefined, whose: string): void {
+  for (const [option, value] of Object.entries(limits ?? {})) {
+    assert.match(option, LIMIT_NAME, `limits of ${whose}: ${option} is no option of connect()`)
+    assert(Number.isSafeInteger(value) && value >= 0, `limits of ${whose}: ${option} is ${String(value)}`)
+  }
 }
 
 function resolveTests({ test }: Runner, subject: Subject): void {
@@ -133,6 +150,7 @@ function resolveTests({ test }: Runner, subject: Subject): void {
         assert.deepEqual(deserialize(serialize(value)), value, `${what} does not survive the way to another thread`)
       }
       assert.equal(resolve(target).upstreamKey, resolved.upstreamKey, 'one target, one upstream')
+      checkLimits(resolved.limits, 'a target')
       connectionOf(subject.io, resolved.io, {})
     }
   })
