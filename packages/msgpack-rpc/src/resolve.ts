@@ -6,7 +6,6 @@
  * may make their connections differ is equal; the greeting, which may be a secret, enters that key as a digest. The
  * codec stays on the application thread: two clients with different ones share their connection.
  */
-import { createHash } from 'node:crypto'
 import type { NameTarget, Resolved, TlsOptions } from '@iokernel/core/plugin'
 import {
   type Check,
@@ -21,6 +20,7 @@ import {
   mustBeText,
   mustBeTls,
   problemIn,
+  upstreamKey,
 } from '@iokernel/core/toolkit'
 import { checkedMethod } from './client/methods.ts'
 import { callBytes } from './codec/encode.ts'
@@ -78,7 +78,7 @@ export function resolve(target: string | RpcTarget): Resolved<RpcIo, RpcApp> {
     probe: ownCall(codec, given.probe),
   }
   return {
-    upstreamKey: keyOf(name, tls, io),
+    upstreamKey: upstreamKey([name, io.limits, io.probe ?? null], [io.greeting ?? null, tls ?? null]),
     authority: authorityOf(name, tls),
     name,
     io,
@@ -188,15 +188,6 @@ function limitsOf(given: Partial<FramerLimits>): RpcIo['limits'] {
     depthMax,
     elementsMax: given.elementsMax ?? FRAMER_LIMITS.elementsMax,
   }
-}
-
-function keyOf(name: NameTarget, tls: TlsOptions | undefined, { limits, greeting, probe }: RpcIo): string {
-  const secrets = createHash('sha256')
-  secrets.update(
-    JSON.stringify([greeting ?? null, tls ?? null], (_, value) => (value instanceof Uint8Array ? [...value] : value)),
-  )
-  const probed = probe === undefined ? null : Buffer.from(probe).toString('base64')
-  return JSON.stringify([name, limits, probed, secrets.digest('base64')])
 }
 
 function authorityOf(name: NameTarget, tls: TlsOptions | undefined): string {

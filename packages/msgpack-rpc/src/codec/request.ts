@@ -13,7 +13,7 @@
  */
 
 export const Hint = {
-  /** Copied as it is. Also what answers to the peer's requests are: the contract has no hint for those. */
+  /** Copied as it is. Answers to the peer's requests do not come by here: the kernel writes them itself. */
   AsIs: 0,
   /** The id is missing. */
   Call: 1,
