@@ -115,11 +115,13 @@ interface MariadbProgram {
   readonly account: Account | undefined
 }
 
-async function findMariadb(surroundings: Surroundings): Promise<MariadbProgram> {
-  const [server, installer] = [
-    await findProgram(MARIADB, surroundings),
-    await findProgram({ ...MARIADB, name: 'mariadb-install-db' }, surroundings),
-  ]
+/** The folders are an argument so that a test can describe a machine that has none. */
+export async function findMariadb(
+  surroundings: Surroundings,
+  folders: readonly string[] = MARIADB.folders,
+): Promise<MariadbProgram> {
+  const server = await findProgram({ ...MARIADB, folders }, surroundings)
+  const installer = await findProgram({ ...MARIADB, folders, name: 'mariadb-install-db' }, surroundings)
   if (server.source === 'container' || installer.source === 'container') {
     throw new ServerUnavailableError('MariaDB is not run in a container here')
   }

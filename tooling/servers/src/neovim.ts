@@ -6,7 +6,6 @@
  * `--clean` and a home of its own: no plugin of the machine's is loaded, and nothing is left behind.
  */
 import { execFile } from 'node:child_process'
-import { once } from 'node:events'
 import { readFile } from 'node:fs/promises'
 import { connect } from 'node:net'
 import { join } from 'node:path'
@@ -91,12 +90,16 @@ async function startIn(lodging: Lodging, program: NeovimProgram, options: Neovim
       environment: environmentOf(folder),
       ending: ENDING,
     })
-    const outcome = await untilReady(() => knock(socketPath, port), running)
-    if ('answer' in outcome) return describe(lodging, program, { port, socketPath, pid: running.pid })
-    const log = await readFile(join(folder, 'output.log'), 'utf8')
-    const taken = /in use/i.test(log) && options.port === undefined
-    if (!taken || attempt === ATTEMPTS_MAX) {
-      throw new Error(`nvim did not start: ${outcome.failure}\n${log.split('\n').slice(-12).join('\n')}`)
+    const outcome = await untilReady(() => askPid(socketPath, port), running)
+    const own = 'answer' in outcome && outcome.answer === running.pid
+    if (own) return describe(lodging, program, { port, socketPath, pid: running.pid })
+    // A Neovim that cannot have its port says nothing, lives on and listens nowhere.
+    const taken = 'answer' in outcome
+    await lodging.kill('SIGKILL')
+    if (!taken || options.port !== undefined || attempt === ATTEMPTS_MAX) {
+      const log = await readFile(join(folder, 'output.log'), 'utf8')
+      const failure = taken ? 'another process listens on its port' : outcome.failure
+      throw new Error(`nvim did not start: ${failure}\n${log.split('\n').slice(-12).join('\n')}`)
     }
   }
 }
@@ -107,14 +110,33 @@ function environmentOf(folder: string): Readonly<Record<string, string>> {
   return { ...own, PATH: process.env['PATH'] ?? '', HOME: folder, TMPDIR: folder, LC_ALL: 'C' }
 }
 
-/** It listens once it has started up, and takes requests from then on. */
-async function knock(socketPath: string | undefined, port: number | undefined): Promise<void> {
+/** Asks whoever listens there which process it is: on a port it may be another. */
+async function askPid(socketPath: string | undefined, port: number | undefined): Promise<number> {
   const socket = socketPath === undefined ? connect(port as number, '127.0.0.1') : connect(socketPath)
+  socket.setTimeout(ANSWER_TIMEOUT_MS, () => socket.destroy(new Error('no answer')))
   try {
-    await once(socket, 'connect')
+    socket.write(WHICH_PID)
+    let heard = Buffer.alloc(0)
+    for await (const chunk of socket) {
+      heard = Buffer.concat([heard, chunk])
+      const pid = readPid(heard)
+      if (pid !== undefined) return pid
+    }
+    throw new Error('the connection closed before the answer')
   } finally {
     socket.destroy()
   }
+}
+
+/** `[1, 0, nil, pid]`; undefined until it is there whole. */
+function readPid(answer: Buffer): number | undefined {
+  const type = answer[ANSWER_HEAD_BYTES]
+  if (type === undefined) return undefined
+  if (type <= MSGPACK.fixedPositiveMax) return type
+  const bytes = { [MSGPACK.uint8]: 1, [MSGPACK.uint16]: 2, [MSGPACK.uint32]: 4 }[type]
+  if (bytes === undefined) throw new Error('the peer does not say its pid: it is no Neovim')
+  const at = ANSWER_HEAD_BYTES + 1
+  return answer.length < at + bytes ? undefined : answer.readUIntBE(at, bytes)
 }
 
 function describe(
@@ -133,6 +155,13 @@ function describe(
     [Symbol.asyncDispose]: stop,
   }
 }
+
+/** The request `[0, 0, "nvim_eval", ["getpid()"]]`. */
+const WHICH_PID = Buffer.from('\x94\0\0\xa9nvim_eval\x91\xa8getpid()', 'latin1')
+/** An array of four, the type of an answer, the id of the request, nil for no error. */
+const ANSWER_HEAD_BYTES = 4
+const MSGPACK = { fixedPositiveMax: 0x7f, uint8: 0xcc, uint16: 0xcd, uint32: 0xce } as const
+const ANSWER_TIMEOUT_MS = 2_000
 
 const NEOVIM = { name: 'nvim', folders: [], debianPackages: ['neovim'] } as const satisfies ProgramNeed
 

@@ -92,8 +92,12 @@ interface NginxProgram {
   readonly account: Account | undefined
 }
 
-async function findNginx(surroundings: Surroundings): Promise<NginxProgram> {
-  const found = await findProgram(NGINX, surroundings)
+/** The folders are an argument so that a test can describe a machine that has none. */
+export async function findNginx(
+  surroundings: Surroundings,
+  folders: readonly string[] = NGINX.folders,
+): Promise<NginxProgram> {
+  const found = await findProgram({ ...NGINX, folders }, surroundings)
   if (found.source === 'container') throw new ServerUnavailableError('nginx is not run in a container here')
   // It says its version where others complain.
   const { stderr } = await promisify(execFile)(found.path, ['-v'])
