@@ -14,7 +14,7 @@
  *   Control   |                   |         |            |              |                |
  *   ----------+-------------------+---------+------------+--------------+----------------+----------------------
  *   Reply     |                   | call id | facts      | queued µs    | upstream µs    | completed, ms
- *   ReplyPiece|                   | call id | facts      |              |                |
+ *   ReplyPiece|                   | call id | facts      |              | upstream µs    | arrived, ms
  *   Failed    |                   | call id |            | queued µs    | upstream µs    |
  *   Released  |                   | call id |            |              |                |
  *   Push      |                   | interest| facts      |              |                |

@@ -158,9 +158,15 @@ export class Attachment {
   }
 
   /** A piece of a reply with more to come. False when the budget is used up and the piece was dropped. */
-  piece(call: Call, factsId: number, bytes: Buffer, start: number, end: number): boolean {
+  piece(call: Call, factsId: number, bytes: Buffer, start: number, end: number, nowMs: number): boolean {
     const kind = packKind(Completion.ReplyPiece, 0, 0)
-    return this.#pieces(kind, kind, call.id, factsId, bytes, start, end)
+    const upstreamUs = microseconds(nowMs - call.writtenAtMs)
+    return this.#pieces(
+      { more: kind, last: kind, number: call.id, a: factsId, c: upstreamUs, nowMs },
+      bytes,
+      start,
+      end,
+    )
   }
 
   /** The pieces passed on so far are void: the call is sent again. */
@@ -209,7 +215,8 @@ export class Attachment {
     if (this.#gaps.has(interest)) return false
     const more = packKind(Completion.Push, CallFlag.More, 0)
     const last = packKind(Completion.Push, asks ? CallFlag.Asks : 0, 0)
-    const delivered = this.#pieces(more, last, interest, factsId, bytes, start, end)
+    const record = { more, last, number: interest, a: factsId, c: 0, nowMs: 0 }
+    const delivered = this.#pieces(record, bytes, start, end)
     if (!delivered && !asks) this.#gaps.add(interest)
     return delivered
   }
@@ -347,8 +354,8 @@ export class Attachment {
     })
   }
 
-  /** Writes bytes as records no longer than the ring allows: all of kind `more`, the last of kind `last`. */
-  #pieces(more: number, last: number, number: number, a: number, bytes: Buffer, start: number, end: number): boolean {
+  /** Writes bytes as records no longer than the ring allows. */
+  #pieces({ more, last, number, a, c, nowMs }: PieceRecord, bytes: Buffer, start: number, end: number): boolean {
     const out = this.#end.out
     const max = out.payloadMax
     if (!this.#backlog.isEmpty && this.#backlog.bytes + end - start > this.#host.limits.overflowBytesMax) return false
@@ -358,12 +365,14 @@ export class Attachment {
       const kind = to === end ? last : more
       const offset = this.#backlog.isEmpty ? out.begin(to - from) : -1
       if (offset === -1) {
-        this.#enqueue({ kind, call: number, a, b: 0, c: 0, time: 0, payload: copyOf(bytes, from, to) })
+        this.#enqueue({ kind, call: number, a, b: 0, c, time: nowMs, payload: copyOf(bytes, from, to) })
       } else {
         const at = offset >> 2
         out.words[at + WORD_KIND] = kind
         out.words[at + WORD_CALL] = number
         out.words[at + WORD_A] = a
+        out.words[at + WORD_C] = c
+        out.times[(offset >> 3) + TIME] = nowMs
         copyInto(out.bytes, offset + HEADER_BYTES, bytes, from, to)
         out.commit(to - from)
         this.#end.wakeReader()
@@ -388,6 +397,16 @@ export class Attachment {
     }
     return true
   }
+}
+
+/** What is said of bytes that may need several records: all of kind `more`, the last of kind `last`. */
+interface PieceRecord {
+  readonly more: number
+  readonly last: number
+  readonly number: number
+  readonly a: number
+  readonly c: number
+  readonly nowMs: number
 }
 
 const EMPTY = new Uint8Array(0)

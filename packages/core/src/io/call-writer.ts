@@ -12,32 +12,33 @@ import type { Connection } from '../plugin/connection.ts'
 import { describeError } from '../plugin/errors.ts'
 import { type Call, CallState } from './call.ts'
 import type { ConnectionErrors } from './connection-errors.ts'
-import type { ConnectionServices } from './connection-owner.ts'
+import type { ConnectionServices, ConnectionSettings } from './connection-owner.ts'
 import { Outgoing } from './outgoing.ts'
 import type { ReplyMatcher } from './reply-matcher.ts'
 import type { Chunk } from './request-store.ts'
 import { SilentCalls } from './silent-calls.ts'
 import type { Transport } from './transport.ts'
 
-export interface CallWriterHost {
-  /** Of the connection, for the facts of what it answers. */
-  readonly id: number
-  readonly protocol: Connection
-  readonly matcher: ReplyMatcher
-  readonly requestBytesMax: number
-  readonly errors: ConnectionErrors
-  readonly services: ConnectionServices
-}
-
 export class CallWriter {
-  readonly #host: CallWriterHost
+  readonly #settings: ConnectionSettings
+  readonly #matcher: ReplyMatcher
+  readonly #errors: ConnectionErrors
+  readonly #services: ConnectionServices
   readonly #outgoing: Outgoing
   readonly #silent: SilentCalls
 
-  constructor(host: CallWriterHost) {
-    this.#host = host
-    this.#outgoing = new Outgoing(host.services.store)
-    this.#silent = new SilentCalls(host.services.settlement, host.id)
+  constructor(
+    settings: ConnectionSettings,
+    matcher: ReplyMatcher,
+    errors: ConnectionErrors,
+    services: ConnectionServices,
+  ) {
+    this.#settings = settings
+    this.#matcher = matcher
+    this.#errors = errors
+    this.#services = services
+    this.#outgoing = new Outgoing(services.store)
+    this.#silent = new SilentCalls(services.settlement, settings.id)
   }
 
   /** Bytes gathered and not handed to the transport. */
@@ -47,30 +48,24 @@ export class CallWriter {
 
   /** For bytes that belong to no call. */
   out(): ByteWriter {
-    return this.#outgoing.writerFor(this.#host.requestBytesMax)
+    return this.#outgoing.writerFor(this.#settings.limits.requestBytesMax)
   }
 
   /** Gathers the call's bytes. False when it could not be written, and has failed. */
   write(call: Call, nowMs: number): boolean {
     const silent = (call.flags & CallFlag.Silent) !== 0
-    const { protocol } = this.#host
+    const { protocol } = this.#settings
     // An answer to the peer is finished bytes: it names what it answers itself.
-    if (protocol.submit === undefined || (call.flags & CallFlag.Answer) !== 0) {
-      if (protocol.submit === undefined) {
-        this.#outgoing.add(call.chunk as Chunk, call.offset, call.offset + call.length)
-      } else {
-        this.out().copy(payloadOf(call))
-      }
-    } else if (!this.#submit(protocol, call, silent, nowMs)) {
-      return false
-    }
+    if (protocol.submit === undefined) this.#outgoing.add(call.chunk as Chunk, call.offset, call.offset + call.length)
+    else if ((call.flags & CallFlag.Answer) !== 0) this.out().copy(payloadOf(call))
+    else if (!this.#submit(protocol, call, silent, nowMs)) return false
     call.state = CallState.Written
     if (silent) this.#silent.add(call)
     return true
   }
 
   flush(transport: Transport): void {
-    this.#outgoing.flush(transport, this.#silent.depart(() => this.#host.services.environment.nowMs()) ?? NOTHING)
+    this.#outgoing.flush(transport, this.#silent.depart(() => this.#services.environment.nowMs()) ?? NOTHING)
   }
 
   /** The connection is gone: nothing more is written. */
@@ -84,7 +79,7 @@ export class CallWriter {
   }
 
   #submit(protocol: Connection, call: Call, silent: boolean, nowMs: number): boolean {
-    const { matcher, services, errors } = this.#host
+    const matcher = this.#matcher
     const out = this.out()
     const before = out.length
     try {
@@ -93,7 +88,7 @@ export class CallWriter {
     } catch (error) {
       out.position = out.start + before
       matcher.forget(call)
-      services.settlement.fail(call, describeError(errors.fromPlugin(error), { sent: 'no' }), nowMs)
+      this.#services.settlement.fail(call, describeError(this.#errors.fromPlugin(error), { sent: 'no' }), nowMs)
       return false
     }
   }

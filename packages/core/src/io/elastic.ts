@@ -54,7 +54,7 @@ const WINDOW_LARGEST = 1_000
 const OPENING_MAX = 4
 
 export class ElasticLanes implements Scheduler {
-  readonly lanesMin = 1
+  readonly lanesMin: number
   readonly lanesMax: number
   readonly #limits: UpstreamLimits
   readonly #times: ServiceTimes
@@ -62,6 +62,7 @@ export class ElasticLanes implements Scheduler {
 
   constructor(lanesMax: number, limits: UpstreamLimits, times: ServiceTimes) {
     this.lanesMax = lanesMax
+    this.lanesMin = limits.lanesMin
     this.#limits = limits
     this.#times = times
   }

@@ -352,6 +352,7 @@ export class IoKernel implements AttachmentHost {
     const upstream = call.client?.upstream
     this.settlement.settleEarly(call, error, nowMs)
     if ((call.flags & (CallFlag.Exclusive | CallFlag.Session)) !== 0) upstream?.sessions.abandon(call)
+    else upstream?.abandon(call)
   }
 
   #refuse(attachment: Attachment, call: Call, nowMs: number): void {

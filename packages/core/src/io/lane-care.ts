@@ -194,4 +194,4 @@ export class LaneCare {
 }
 
 /** Ends that were decided here: nothing is wrong with the address. */
-export const PLANNED_ENDS: readonly string[] = ['LANE_LIFE', 'LANE_IDLE', 'LANE_TAINTED', 'POLLUTED']
+export const PLANNED_ENDS: readonly string[] = ['LANE_LIFE', 'LANE_IDLE', 'LANE_TAINTED', 'LANE_ABANDONED', 'POLLUTED']

@@ -10,6 +10,7 @@
  * 3. When a lane is lost, whoever was interested is told of a gap as soon as there is another.
  */
 import { describeError, type IoKernelError, LocalError } from '../plugin/errors.ts'
+import type { UpstreamLimits } from '../shared/limits.ts'
 import type { Attachment } from './attachment.ts'
 import type { LiveConnection } from './live-connection.ts'
 
@@ -33,7 +34,7 @@ export interface Interests {
 
 export interface LaneInterestHost {
   readonly authority: string
-  readonly interestsMax: number
+  readonly limits: UpstreamLimits
   /** Is there a lane to hear anything on? */
   hasLane(): boolean
 }
@@ -59,7 +60,8 @@ export class LaneInterests implements Interests {
   }
 
   add(attachment: Attachment, interest: number, key: string, resumed: boolean, answers: boolean): void {
-    const { interestsMax, authority } = this.#host
+    const { limits, authority } = this.#host
+    const { interestsMax } = limits
     const known = this.#byKey.get(key)
     if (known === undefined && this.#byKey.size >= interestsMax) {
       const error = new LocalError('INTEREST_LIMIT', `${interestsMax} interests are open (interestsMax)`, {

@@ -7,7 +7,9 @@
  * 2. An address that fails waits (see `EndpointSet`) while the next one is tried at once; one that does not answer is
  *    not waited for alone: after `ATTEMPT_DELAY_MS` another is tried beside it, and the first to be ready wins.
  * 3. A back-off is ended by a handshake, never by a connect, and begins anew only after a lane that lived.
- * 4. Elastic lanes gather at one address: what they share, and what role it has, is known of that one. Lanes of a pool
+ * 4. Where no lane has to stay open (`lanesMin` 0), a set whose last lane ended while nobody was on it is at rest:
+ *    nothing is wrong, and the next call opens one.
+ * 5. Elastic lanes gather at one address: what they share, and what role it has, is known of that one. Lanes of a pool
  *    spread over all.
  */
 
@@ -74,6 +76,8 @@ export class LaneSet implements ConnectionOwner {
   #asking = 0
   #timer: Timer | undefined
   #closed = false
+  /** The last lane ended as it should, and none is needed. */
+  #atRest = false
 
   constructor(host: LaneHost) {
     this.#host = host
@@ -94,6 +98,11 @@ export class LaneSet implements ConnectionOwner {
   /** Lanes that were ready and are not closed. */
   get lanes(): readonly LiveConnection[] {
     return this.#lanes
+  }
+
+  /** There is no lane, and nothing is wrong: the next call opens one. */
+  get atRest(): boolean {
+    return this.#atRest && this.#lanes.length === 0
   }
 
   setEndpoints(endpoints: readonly Endpoint[]): void {
@@ -146,11 +155,17 @@ export class LaneSet implements ConnectionOwner {
     return idle !== undefined
   }
 
-  /** As many lanes as there shall always be. */
+  /** Nobody waits for this call's reply: where the lane was its own, the lane goes too, for the peer may take long. */
+  abandon(call: Call): void {
+    const lane = this.#lanes.find(({ unanswered }) => unanswered === call.list)
+    if (lane?.taken === true) lane.destroy(ABANDONED)
+  }
+
+  /** A lane, where there shall be one. */
   ensure(): void {
-    if (this.#closed) return
+    if (this.#closed || (this.#atRest && !this.#host.hasWaiting())) return
     const current = this.#lanes.filter((lane) => this.#isCurrent(lane) && lane.phase === 'ready').length
-    if (current + this.#opening.size + this.#asking < this.#host.scheduler.lanesMin) this.#openOne()
+    if (current + this.#opening.size + this.#asking === 0) this.#openOne()
   }
 
   /** A connection, of whatever purpose, did not come to be: its address waits. */
@@ -173,8 +188,7 @@ export class LaneSet implements ConnectionOwner {
   onReady(connection: LiveConnection): void {
     this.#opening.delete(connection)
     this.endpoints.succeeded(connection.endpoint.id)
-    const { lanesMin } = this.#host.scheduler
-    const enough = this.#single && this.#lanes.filter((lane) => this.#isCurrent(lane)).length >= lanesMin
+    const enough = this.#single && this.#lanes.some((lane) => this.#isCurrent(lane))
     if (enough || !this.#isCurrent(connection)) return connection.destroy(SURPLUS)
     this.#lanes = [...this.#lanes, connection]
     this.#host.scheduler.connected?.(connection.connectMs)
@@ -204,12 +218,14 @@ export class LaneSet implements ConnectionOwner {
   onClosed(connection: LiveConnection, error: IoKernelError): void {
     const wasOpening = this.#opening.delete(connection)
     const wasLane = this.#lanes.includes(connection)
+    const isPlanned = PLANNED_ENDS.includes(error.code) || (wasLane && this.#mayEnd(connection))
     this.#lanes = this.#lanes.filter((lane) => lane !== connection)
     this.#care.removed(connection)
     this.#draining.delete(connection)
+    if (error !== SURPLUS) this.#atRest = isPlanned && this.#host.scheduler.lanesMin === 0
     this.#host.onLaneClosed(connection, error)
     if (this.#closed || error === SURPLUS) return
-    if (PLANNED_ENDS.includes(error.code)) {
+    if (isPlanned) {
       this.ensure()
     } else if (wasOpening) {
       this.noteFailure(connection, error)
@@ -252,6 +268,13 @@ export class LaneSet implements ConnectionOwner {
 
   onNotExecuted(_connection: LiveConnection, call: Call): boolean {
     return this.#host.onNotExecuted(call)
+  }
+
+  /** Its peer closes what idles, or after each answer: who has answered, and did not break off in the middle of one. */
+  #mayEnd(connection: LiveConnection): boolean {
+    if (this.#host.scheduler.lanesMin > 0) return false
+    const { first } = connection.unanswered
+    return first === undefined || (connection.hasAnswered && first.replyBytes === 0)
   }
 
   // ---- Opening ----------------------------------------------------------------------------------------------
@@ -350,4 +373,5 @@ export class LaneSet implements ConnectionOwner {
   }
 }
 
+const ABANDONED = new LocalError('LANE_ABANDONED', 'the call that the connection worked for was given up')
 const SURPLUS = new LocalError('SURPLUS', 'another connection was faster')

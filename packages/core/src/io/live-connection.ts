@@ -26,16 +26,13 @@ import type { Call, CallList } from './call.ts'
 import { CallWriter } from './call-writer.ts'
 import { ConnectionErrors } from './connection-errors.ts'
 import type { ConnectionOwner, ConnectionServices, ConnectionSettings, Phase, Purpose } from './connection-owner.ts'
+import { ConnectionScripts } from './connection-scripts.ts'
 import type { Timer } from './environment.ts'
 import { Intake } from './intake.ts'
 import { ReceiveBuffer } from './receive-buffer.ts'
-import { type MatcherHost, ReplyMatcher } from './reply-matcher.ts'
-import { ScriptRunner } from './script-runner.ts'
+import { type MatcherHost, NEVER, ReplyMatcher } from './reply-matcher.ts'
 import { StreamPacing } from './stream-pacing.ts'
 import type { Transport } from './transport.ts'
-
-/** Bytes of handshake frames a script may leave unread: certificates and parameters fit many times over. */
-const SCRIPT_BYTES_MAX = 1 << 20
 
 /** Flags of calls that need more than a place in the order. */
 const NOT_PLAIN = CallFlag.Taints | CallFlag.Stream | CallFlag.Silent
@@ -67,6 +64,7 @@ export class LiveConnection implements MatcherHost {
   readonly #matcher: ReplyMatcher
   #timer: Timer | undefined
   readonly #intake: Intake
+  readonly #scripts: ConnectionScripts
   readonly #errors: ConnectionErrors
   readonly #writer: CallWriter
   /** The calls on it are one that has it to itself. */
@@ -91,29 +89,35 @@ export class LiveConnection implements MatcherHost {
       (call, deadlineMs) => services.rearm(call, deadlineMs),
     )
     this.#matcher = new ReplyMatcher(this, this.#receive, services.settlement, correlated)
-    const { requestBytesMax } = settings.limits
-    const { id, protocol } = settings
-    this.#writer = new CallWriter({
-      id,
-      protocol,
-      matcher: this.#matcher,
-      requestBytesMax,
-      errors: this.#errors,
-      services,
-    })
+    this.#writer = new CallWriter(settings, this.#matcher, this.#errors, services)
     this.#intake = new Intake(settings, this.#receive, this.#matcher, {
       isClosed: () => this.isClosed,
       transport: () => this.#transport,
       fail: (error) => this.destroy(this.#errors.fromPlugin(error)),
     })
     const { environment } = services
+    this.#scripts = new ConnectionScripts({
+      matcher: this.#matcher,
+      intake: this.#intake,
+      environment,
+      errors: this.#errors,
+      limits: settings.limits,
+      send: (bytes) => this.#transport.write(bytes, NOTHING),
+      onBegin: () => {
+        // What silent calls have gathered in this turn comes before what the script says.
+        this.flush()
+        this.phase = 'scripting'
+      },
+      onEnd: () => {
+        this.phase = this.#retiring ? 'draining' : 'ready'
+      },
+      destroy: (error) => this.destroy(error),
+    })
     this.lastHeardMs = environment.nowMs()
-    this.#timer = environment.after(settings.limits.connectTimeoutMs, () =>
+    const { connectTimeoutMs } = settings.limits
+    this.#timer = environment.after(connectTimeoutMs, () =>
       this.destroy(
-        this.#errors.remote(
-          'CONNECT_TIMEOUT',
-          `no connection within ${settings.limits.connectTimeoutMs} ms (connectTimeoutMs)`,
-        ),
+        this.#errors.remote('CONNECT_TIMEOUT', `no connection within ${connectTimeoutMs} ms (connectTimeoutMs)`),
       ),
     )
     this.#transport = environment.dial({
@@ -158,9 +162,7 @@ export class LiveConnection implements MatcherHost {
   /** Calls that may be unanswered here at once. */
   get callsMax(): number {
     const { pipelineMax } = this.#settings.limits
-    return this.#protocol.callsMax === undefined
-      ? pipelineMax
-      : Math.min(pipelineMax, this.#protocol.callsMax() ?? pipelineMax)
+    return Math.min(pipelineMax, this.#protocol.callsMax?.() ?? pipelineMax)
   }
 
   get isIdle(): boolean {
@@ -194,6 +196,11 @@ export class LiveConnection implements MatcherHost {
     return this.#matcher.lastAnsweredMs
   }
 
+  /** It has answered a call: its peer is there, and does what it should. */
+  get hasAnswered(): boolean {
+    return this.#matcher.lastAnsweredMs !== NEVER
+  }
+
   /** Another call takes the place of one that goes elsewhere: what comes for it is that one's. */
   substitute(call: Call, by: Call): void {
     this.#matcher.substitute(call, by)
@@ -224,14 +231,11 @@ export class LiveConnection implements MatcherHost {
 
   /** Makes it as good as new, when it is idle. False when the protocol cannot. */
   reset(done: () => void): boolean {
-    const script = this.#protocol.reset?.()
-    if (script === undefined) return false
-    this.run(script, this.#settings.limits.handshakeTimeoutMs, () => {
+    return this.#scripts.runHousekeeping(this.#protocol.reset?.(), () => {
       this.dirty = false
       this.tainted = false
       done()
     })
-    return true
   }
 
   get canAudit(): boolean {
@@ -240,9 +244,7 @@ export class LiveConnection implements MatcherHost {
 
   /** Looks for state that was left behind, when it is idle. */
   audit(done: (found: string | undefined) => void): void {
-    const script = this.#protocol.audit?.()
-    if (script === undefined) return done(undefined)
-    this.run(script, this.#settings.limits.handshakeTimeoutMs, done)
+    if (!this.#scripts.runHousekeeping(this.#protocol.audit?.(), done)) done(undefined)
   }
 
   /** What a connection of purpose `cancel` needs; undefined where the protocol has no such thing. */
@@ -252,36 +254,7 @@ export class LiveConnection implements MatcherHost {
 
   /** Runs a script while no call is unanswered; `done` is told how it ended. A failure closes the connection. */
   run<Result>(script: Script<Result>, timeoutMs: number, done: (result: Result) => void): void {
-    assert(this.isIdle, 'a script has its connection to itself')
-    // What silent calls have gathered in this turn comes before what the script says.
-    this.flush()
-    const limits = this.#settings.limits
-    this.phase = 'scripting'
-    const timer = this.#services.environment.after(timeoutMs, () =>
-      this.destroy(this.#errors.remote('HANDSHAKE_TIMEOUT', `no answer within ${timeoutMs} ms`)),
-    )
-    this.#timer = timer
-    const runner = new ScriptRunner(
-      script,
-      {
-        send: (bytes) => this.#transport.write(bytes, NOTHING),
-        upgrade: (upgraded) => this.#intake.upgrade(upgraded),
-        finished: (result) => {
-          timer.cancel()
-          this.#matcher.script = undefined
-          this.phase = this.#retiring ? 'draining' : 'ready'
-          done(result as Result)
-        },
-        failed: (error) => {
-          timer.cancel()
-          this.destroy(this.#errors.fromPlugin(error))
-        },
-      },
-      limits.scriptStepsMax,
-      SCRIPT_BYTES_MAX,
-    )
-    this.#matcher.script = runner
-    runner.start()
+    this.#scripts.run(script, timeoutMs, done)
   }
 
   /** Takes no more calls, finishes those it has, and closes; by force after `drainTimeoutMs`. */
@@ -300,6 +273,7 @@ export class LiveConnection implements MatcherHost {
     this.#closeReason ??= reason
     this.phase = 'closed'
     this.#timer?.cancel()
+    this.#scripts.stop()
     this.#matcher.close()
     this.#writer.drop()
     this.#transport.destroy()
@@ -338,8 +312,8 @@ export class LiveConnection implements MatcherHost {
   onUnknownReply(): void {
     if (this.#saidUnknown) return
     this.#saidUnknown = true
-    const { authority, endpoint } = this.#settings
-    this.#services.environment.log('warn', `${authority} at ${endpoint.id} answers calls that nobody made`)
+    const who = `${this.#settings.authority} at ${this.endpoint.id}`
+    this.#services.environment.log('warn', `${who} answers calls that nobody made`)
   }
 
   onForgotten(): void {

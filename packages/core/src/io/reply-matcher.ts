@@ -60,6 +60,9 @@ export interface MatcherHost {
   out(): ByteWriter
 }
 
+/** Before anything was answered. Not a whole number, so that V8 keeps a field for it that holds any time. */
+export const NEVER = 0.5
+
 /** What no call asked for. */
 const UNASKED = FrameFlag.Push | FrameFlag.Request
 
@@ -72,7 +75,7 @@ export class ReplyMatcher implements FrameSink {
   /** The time of the read under way. */
   nowMs = 0.5
   /** When a call was last answered. */
-  lastAnsweredMs = 0.5
+  lastAnsweredMs: number = NEVER
   readonly #host: MatcherHost
   readonly #receive: ReceiveBuffer
   readonly #settlement: Settlement
@@ -251,13 +254,15 @@ export class ReplyMatcher implements FrameSink {
     if (call.replyBytes > this.#host.replyBytesMax) {
       return this.#settlement.settleEarly(call, describeError(this.#host.replyTooLarge()), this.nowMs)
     }
-    const passed = call.client?.attachment.piece(call, this.#host.id, this.#receive.bytes, from, to) ?? false
+    const passed =
+      call.client?.attachment.piece(call, this.#host.id, this.#receive.bytes, from, to, this.nowMs) ?? false
     if (!passed) this.#settlement.settleEarly(call, describeError(overflowError()), this.nowMs)
   }
 
   #passStreamed(call: Call, from: number, to: number): void {
     call.unread += to - from
-    const passed = call.client?.attachment.piece(call, this.#host.id, this.#receive.bytes, from, to) ?? false
+    const passed =
+      call.client?.attachment.piece(call, this.#host.id, this.#receive.bytes, from, to, this.nowMs) ?? false
     if (passed) this.#host.onStreamed(call)
     else this.#settlement.settleEarly(call, describeError(overflowError()), this.nowMs)
   }

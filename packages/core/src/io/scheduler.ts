@@ -5,6 +5,7 @@
  * 1. A scheduler decides late, for one call at a time, and keeps no call.
  * 2. It may be replaced: the upstream knows this interface only.
  */
+import { CallFlag } from '../channel/records.ts'
 import type { Call } from './call.ts'
 
 /** What a scheduler sees of a lane. */
@@ -59,16 +60,36 @@ export const oneLane: Scheduler = {
   isLate: () => false,
 }
 
-/** One call at a time on each lane, as many lanes as needed up to a limit. */
-export function pool(lanesMax: number): Scheduler {
+/**
+ * One call at a time on each lane, as many lanes as needed up to a limit. Reads with a fingerprint share: when no more
+ * lanes may be opened, they stand behind others where the protocol lets a connection have more than one call.
+ */
+export function pool(lanesMax: number, lanesMin: number = 1): Scheduler {
   return {
-    lanesMin: 1,
+    lanesMin,
     lanesMax,
-    shares: () => false,
-    choose: (_call, _shares, lanes) => lanes.findIndex(isFree),
-    more: ({ alone }, lanes, opening) => Math.min(alone - opening, lanesMax - lanes.length - opening),
+    shares: ({ flags, fingerprint }) =>
+      (flags & (CallFlag.Read | CallFlag.Taints)) === CallFlag.Read && fingerprint !== 0,
+    choose: (_call, shares, lanes) => {
+      const free = lanes.findIndex(isFree)
+      return free !== -1 || !shares || lanes.length < lanesMax ? free : shortest(lanes)
+    },
+    more: ({ alone, sharing }, lanes, opening) =>
+      Math.min(alone + sharing - opening, lanesMax - lanes.length - opening),
     isLate: () => false,
   }
+}
+
+/** The lane with the fewest calls that takes one more. */
+function shortest(lanes: readonly LaneLoad[]): number {
+  let best = -1
+  let fewest = Number.POSITIVE_INFINITY
+  for (const [index, lane] of lanes.entries()) {
+    if (lane.taken || !lane.hasRoom || lane.unanswered.count >= fewest) continue
+    best = index
+    fewest = lane.unanswered.count
+  }
+  return best
 }
 
 /** Nobody uses it, and it can be used. */

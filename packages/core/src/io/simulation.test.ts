@@ -58,6 +58,7 @@ function weights(random: Random): Weights {
       reset: random.chance(0.7),
       audit: random.chance(0.4),
       cancel: random.chance(0.5),
+      ...(random.chance(0.2) ? { callsMax: random.between(1, 3) } : {}),
       limits: {
         connectTimeoutMs: 200,
         handshakeTimeoutMs: 200,
@@ -68,6 +69,7 @@ function weights(random: Random): Weights {
         sessionsMax: random.pick([1, 4]),
         sessionsIdleMax: random.below(3),
         lanesMax: random.pick([0, 1, 4, 4]),
+        lanesMin: random.pick([0, 1, 1]),
         connectionsMax: random.pick([2, 4, 65]),
         windowMax: random.pick([2, 16]),
         quickMsMax: random.pick([2, 50]),

@@ -89,14 +89,8 @@ export class Upstream {
       sessions: this.sessions.count,
     }))
     const scheduler = schedulerFor(lanes, limits, connections.lanesMax)
-    const budget = this.#budget
-    this.#calls = new LaneCalls({
-      ...shared,
-      scheduler,
-      budget,
-      lanes: () => this.#lanes,
-      isClosed: () => this.#closed,
-    })
+    const lifecycle = { budget: this.#budget, lanes: () => this.#lanes, isClosed: () => this.#closed }
+    this.#calls = new LaneCalls({ ...shared, ...lifecycle, scheduler })
     this.#lanes = new LaneSet({
       ...shared,
       scheduler,
@@ -129,11 +123,7 @@ export class Upstream {
       open: (endpoint, owner) => this.#open('session', endpoint, owner),
     })
     this.interests = configuration.unasked
-      ? new LaneInterests({
-          authority,
-          interestsMax: limits.interestsMax,
-          hasLane: () => this.#lanes.lanes.length > 0,
-        })
+      ? new LaneInterests({ ...shared, hasLane: () => this.#lanes.lanes.length > 0 })
       : new InterestHub({ ...shared, open: (endpoint, owner) => this.#open('push', endpoint, owner) })
     this.#monitor = new Monitor({
       ...shared,
@@ -181,6 +171,11 @@ export class Upstream {
     // Where callers rely on the order of their calls, all of them wait in one line.
     if (this.configuration.lanes === 'one') call.priority = NORMAL
     this.#calls.wait(call, nowMs)
+  }
+
+  /** A call on a lane was settled early, and nobody waits for its reply. */
+  abandon(call: Call): void {
+    if (this.configuration.lanes === 'pool') this.#lanes.abandon(call)
   }
 
   /** It goes where the question came from, or nowhere. */
@@ -323,7 +318,7 @@ export class Upstream {
 
   #status(): UpstreamStatus {
     if (this.#closed) return 'closed'
-    if (this.#lanes.lanes.length > 0) return 'ready'
+    if (this.#lanes.lanes.length > 0 || this.#lanes.atRest) return 'ready'
     return this.#reason === undefined ? 'connecting' : 'down'
   }
 
@@ -386,9 +381,12 @@ export class Upstream {
 /** `outOf`: lanes there may be, next to the sessions. */
 function schedulerFor(lanes: UpstreamConfiguration['lanes'], limits: UpstreamLimits, outOf: number): Scheduler {
   if (lanes === 'one') return oneLane
-  if (limits.lanesMax === 0) return pool(outOf)
+  const { lanesMin } = limits
+  if (limits.lanesMax === 0) return pool(outOf, lanesMin)
   const lanesMax = Math.min(limits.lanesMax, outOf)
-  return lanes === 'pool' ? pool(lanesMax) : new ElasticLanes(lanesMax, limits, new ServiceTimes(limits.quickMsMax))
+  return lanes === 'pool'
+    ? pool(lanesMax, lanesMin)
+    : new ElasticLanes(lanesMax, limits, new ServiceTimes(limits.quickMsMax))
 }
 
 const NORMAL = PRIORITIES.indexOf('normal')

@@ -44,7 +44,6 @@ import {
 } from '../channel/records.ts'
 import { HEADER_BYTES } from '../channel/ring.ts'
 import { ByteWriter } from '../plugin/byte-writer.ts'
-import type { Cloneable } from '../plugin/cloneable.ts'
 import { DeadlineError, type IoKernelError, rebuildError } from '../plugin/errors.ts'
 import type { CallOptions, ReplyBytes } from '../plugin/protocol.ts'
 import { nowMs } from '../shared/clock.ts'
@@ -52,7 +51,9 @@ import type { KernelLimits } from '../shared/limits.ts'
 import { shielded } from '../shared/shield.ts'
 import { Aborts } from './aborts.ts'
 import { abortedBefore, placed, tooManyInFlight } from './call-errors.ts'
-import type { PieceSink } from './incoming-stream.ts'
+import type { PieceSink, StreamOpener } from './incoming-stream.ts'
+import type { PushRecord } from './interests.ts'
+import { openReply } from './opened-reply.ts'
 import { type Origin, Origins } from './origins.ts'
 import { Poller } from './poller.ts'
 import { ReplyView, tellTiming } from './reply-view.ts'
@@ -64,17 +65,6 @@ const OPEN_BYTES = 2048
 
 /** Records between two looks at the clock. */
 const CLOCK_EVERY = 64
-
-/** What is said of a push besides its bytes. */
-export interface PushRecord {
-  readonly facts: Cloneable
-  /** The frame goes on in the next one. */
-  readonly more: boolean
-  /** The peer wants an answer… */
-  readonly asks: boolean
-  /** …over this connection. */
-  readonly connection: number
-}
 
 export interface ExchangeHost {
   readonly limits: KernelLimits
@@ -141,6 +131,7 @@ export class Exchange {
     requestBytesMax: number,
     options: CallOptions | undefined,
     sink?: PieceSink,
+    opener?: StreamOpener,
   ): Promise<unknown> {
     if (this.#lost !== undefined) throw this.#lost
     const signal = options?.signal
@@ -166,6 +157,7 @@ export class Exchange {
       call.sink = sink
       sink.begun(call.id)
     }
+    call.opener = opener
     const kind = packKind(Submission.Request, flags, target)
     if (direct) {
       const at = offset >> 2
@@ -368,6 +360,14 @@ export class Exchange {
     else resolve(value)
   }
 
+  #open(call: CallSlot, opener: StreamOpener, offset: number, at: number): void {
+    openReply(call, opener, (onTiming, submittedAtMs) => {
+      const { words, times } = this.#end.in
+      const upstreamMs = (words[at + WORD_C] as number) / 1000
+      tellTiming(onTiming, submittedAtMs, upstreamMs, times[(offset >> 3) + TIME] as number, nowMs())
+    })
+  }
+
   #settle(call: CallSlot): void {
     const signal = call.options?.signal
     if (signal !== undefined) this.#aborts.remove(signal, call.id)
@@ -386,6 +386,7 @@ export class Exchange {
         const call = this.#slots.find(number)
         if (call?.waiting !== true) return
         const piece = Buffer.from(incoming.bytes.subarray(start, end))
+        if (call.opener !== undefined) this.#open(call, call.opener, offset, at)
         if (call.sink !== undefined) call.sink.take(piece, this.#origins.of(words[at + WORD_A] as number).facts)
         else if ((flagsOf(kind) & CallFlag.Restart) !== 0) call.pieces = undefined
         else if (call.pieces === undefined) call.pieces = [piece]

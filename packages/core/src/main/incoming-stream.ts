@@ -2,7 +2,7 @@
  * A reply that its reader takes piece by piece.
  *
  * Rules:
- * 1. Nothing is asked of the peer before the reader's first look, and nothing is kept beyond the credit: what the
+ * 1. Nothing is asked of the peer before the reader's first look (unless the reply had begun by then), and nothing is kept beyond the credit: what the
  *    reader has taken is reported to the I/O thread, which holds the peer back when too much waits here.
  * 2. Leaving the loop early cancels the call. Every end reaches the reader once: the last piece, or the error.
  */
@@ -16,6 +16,12 @@ export interface PieceSink {
   take(bytes: Buffer, facts: Cloneable): void
   /** The call has its place in the table: it can be credited and cancelled by this number. */
   begun(callId: number): void
+}
+
+/** Makes streams of replies that turn out not to come in one piece: one for each client. */
+export interface StreamOpener {
+  /** Of a call whose first piece is here; `ended` settles with its reply. */
+  open(callId: number, ended: Promise<unknown>): IncomingStream
 }
 
 export interface StreamSource {
@@ -84,6 +90,12 @@ export class IncomingStream implements ReplyStream, AsyncIterator<ReplyPiece, un
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.close()
+  }
+
+  /** The reply has begun, before its reader has looked. */
+  opened(callId: number): void {
+    this.begun(callId)
+    this.#begin()
   }
 
   // ---- PieceSink --------------------------------------------------------------------------------------------

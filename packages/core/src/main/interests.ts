@@ -6,10 +6,21 @@
  */
 import { AsyncResource } from 'node:async_hooks'
 import type { ByteWriter } from '../plugin/byte-writer.ts'
+import type { Cloneable } from '../plugin/cloneable.ts'
 import type { GapReason, InterestHandler, ReplyBytes } from '../plugin/protocol.ts'
 import { assert } from '../shared/assert.ts'
 import { shielded } from '../shared/shield.ts'
-import type { PushRecord } from './exchange.ts'
+
+/** What is said of a push besides its bytes. */
+export interface PushRecord {
+  readonly facts: Cloneable
+  /** The frame goes on in the next one. */
+  readonly more: boolean
+  /** The peer wants an answer… */
+  readonly asks: boolean
+  /** …over this connection. */
+  readonly connection: number
+}
 
 /** Writes an answer over the connection with this number. */
 export type AnswerTo = (connection: number, encode: (out: ByteWriter) => void) => Promise<void>

@@ -21,7 +21,7 @@ import type {
 import type { Attachment } from './attachment.ts'
 import { durationMs } from './durations.ts'
 import type { Exchange } from './exchange.ts'
-import { IncomingStream, type PieceSink } from './incoming-stream.ts'
+import { IncomingStream, type PieceSink, type StreamOpener } from './incoming-stream.ts'
 import { InterestEntry } from './interests.ts'
 import { checkCallOptions } from './options.ts'
 import type { AnyOperation } from './slots.ts'
@@ -30,6 +30,8 @@ import type { UpstreamEntry } from './upstream.ts'
 export class UpstreamLink implements Link {
   protected readonly attachment: Attachment
   protected readonly entry: UpstreamEntry
+
+  readonly #opener: StreamOpener = { open: (callId, ended) => this.#opened(callId, ended) }
 
   constructor(attachment: Attachment, entry: UpstreamEntry) {
     this.attachment = attachment
@@ -44,7 +46,9 @@ export class UpstreamLink implements Link {
     try {
       this.entry.assertOpen()
       if (this.attachment.replacement !== undefined) await this.attachment.replacement
-      const flags = flagsFor(operation as AnyOperation, options)
+      let flags = flagsFor(operation as AnyOperation, options)
+      // A reply of any size needs a reader's pace, and that a connection of its own.
+      if (operation.open !== undefined) flags |= this.#exclusive | CallFlag.Stream
       return (await this.call(operation as AnyOperation, args, this.entry.target, flags, options)) as Reply
     } catch (error) {
       throw atCaller(error, this.request, this.entry.authority)
@@ -107,7 +111,7 @@ export class UpstreamLink implements Link {
   }
 
   stream<Args>(operation: Operation<Args, unknown>, args: Args, options?: CallOptions): ReplyStream {
-    return this.streamTo(operation as AnyOperation, args, this.entry.target, CallFlag.Exclusive, options)
+    return this.streamTo(operation as AnyOperation, args, this.entry.target, this.#exclusive, options)
   }
 
   protected streamTo(
@@ -133,7 +137,27 @@ export class UpstreamLink implements Link {
         throw atCaller(error, start, entry.authority)
       }
     }
-    const { streamBytesMax } = entry.configuration.limits
+    return this.#newStream(start)
+  }
+
+  /** Throws when calls make no sense any more. */
+  protected assertUsable(): void {
+    this.entry.assertOpen()
+  }
+
+  /** What a call needs that has its connection to itself: of a pool, every call has. */
+  get #exclusive(): number {
+    return this.entry.configuration.lanes === 'pool' ? 0 : CallFlag.Exclusive
+  }
+
+  #opened(callId: number, ended: Promise<unknown>): IncomingStream {
+    const stream = this.#newStream(() => ended)
+    stream.opened(callId)
+    return stream
+  }
+
+  #newStream(start: (sink: PieceSink) => Promise<unknown>): IncomingStream {
+    const { attachment, entry } = this
     const exchange = (): Exchange | undefined => (attachment.isOver ? undefined : attachment.exchange)
     return new IncomingStream(
       {
@@ -141,13 +165,8 @@ export class UpstreamLink implements Link {
         credit: (callId, bytes) => exchange()?.credit(callId, bytes),
         cancel: (callId) => exchange()?.cancel(callId),
       },
-      streamBytesMax,
+      entry.configuration.limits.streamBytesMax,
     )
-  }
-
-  /** Throws when calls make no sense any more. */
-  protected assertUsable(): void {
-    this.entry.assertOpen()
   }
 
   async #answer(connection: number, encode: (out: ByteWriter) => void): Promise<void> {
@@ -182,6 +201,7 @@ export class UpstreamLink implements Link {
       limits.requestBytesMax,
       options,
       sink,
+      sink === undefined && operation.open !== undefined ? this.#opener : undefined,
     )
   }
 }
@@ -223,7 +243,8 @@ export class SessionEntry extends UpstreamLink implements SessionLink {
     try {
       this.assertUsable()
       // Never `Exclusive`: the connection is the caller's already.
-      const flags = (flagsFor(operation as AnyOperation, options) & ~CallFlag.Exclusive) | CallFlag.Session
+      let flags = (flagsFor(operation as AnyOperation, options) & ~CallFlag.Exclusive) | CallFlag.Session
+      if (operation.open !== undefined) flags |= CallFlag.Stream
       return (await this.call(operation as AnyOperation, args, this.#number, flags, options)) as Reply
     } catch (error) {
       throw atCaller(error, this.request, this.entry.authority)

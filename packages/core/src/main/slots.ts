@@ -9,7 +9,7 @@
 import { callIdOf, SLOTS_MAX, slotOf } from '../channel/records.ts'
 import type { CallOptions, Operation } from '../plugin/protocol.ts'
 import { assert } from '../shared/assert.ts'
-import type { PieceSink } from './incoming-stream.ts'
+import type { PieceSink, StreamOpener } from './incoming-stream.ts'
 
 /** 12 bits beside the slot's 20. */
 const GENERATION_MAX = 0xfff
@@ -37,6 +37,8 @@ export class CallSlot {
   pieces: Buffer[] | undefined
   /** Somebody reads the reply as it arrives. */
   sink: PieceSink | undefined
+  /** Where the operation takes replies of any size: makes the stream of one that does not come in one piece. */
+  opener: StreamOpener | undefined
 
   constructor(slot: number) {
     this.slot = slot
@@ -98,6 +100,7 @@ export class CallSlots {
     call.onTiming = undefined
     call.pieces = undefined
     call.sink = undefined
+    call.opener = undefined
   }
 
   free(call: CallSlot): void {

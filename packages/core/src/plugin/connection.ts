@@ -149,7 +149,7 @@ export interface Connection {
    * How many calls may be unanswered here at once; asked each time there is room for one more. Absent: `pipelineMax`.
    * 1 gives each call the connection to itself.
    */
-  callsMax?(): number
+  callsMax?(): number | undefined
   /** Asks the peer for pushes of one more key, on a connection whose purpose is `push`. */
   subscribe?(key: string, out: ByteWriter): void
   /**

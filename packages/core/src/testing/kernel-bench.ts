@@ -36,6 +36,8 @@ export interface BenchUpstream {
   readonly cancel?: boolean
   readonly correlated?: boolean
   readonly unasked?: boolean
+  /** Calls that a connection may have unanswered. */
+  readonly callsMax?: number
   readonly asksCredentials?: boolean
 }
 
@@ -254,6 +256,7 @@ function configuration(upstream: BenchUpstream): UpstreamConfiguration {
       reset: upstream.reset ?? true,
       audit: upstream.audit ?? false,
       cancel: upstream.cancel ?? false,
+      callsMax: upstream.callsMax ?? null,
     },
     limits: { ...UPSTREAM_LIMITS, ...upstream.limits },
     whenDown,

@@ -134,7 +134,15 @@ export const lines: Protocol<LinesTarget, LinesIo, null, LinesClient> = {
       upstreamKey: JSON.stringify([at, discovery, name ?? null]),
       authority: `lines://${at}`,
       name: { discovery, target: at, portDefault: 7777 },
-      io: { name: name ?? null, asksCredentials: credentials !== undefined, probe, reset, audit, cancel },
+      io: {
+        name: name ?? null,
+        asksCredentials: credentials !== undefined,
+        probe,
+        reset,
+        audit,
+        cancel,
+        callsMax: null,
+      },
       app: null,
       ...(credentials === undefined ? {} : { credentials }),
     }

@@ -142,7 +142,7 @@ export class Pair implements AttachmentHost {
   /** A piece of a reply with more to come, as connections pass them on. */
   piece(call: Call, bytes: Buffer): void {
     if (call.state === CallState.Tombstone) return
-    if (this.io.piece(call, 0, bytes, 0, bytes.length)) return
+    if (this.io.piece(call, 0, bytes, 0, bytes.length, this.now)) return
     this.settlement.settleEarly(call, describeError(new Error('overflow')), this.now)
   }
 

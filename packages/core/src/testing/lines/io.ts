@@ -25,6 +25,7 @@ export interface LinesIo {
   readonly reset: boolean
   readonly audit: boolean
   readonly cancel: boolean
+  readonly callsMax: number | null
 }
 
 const LINE_FEED = 10
@@ -54,6 +55,7 @@ class LinesConnection implements Connection {
   readonly reset?: () => Script<void>
   readonly audit?: () => Script<string | undefined>
   readonly cancel?: () => Cloneable
+  readonly callsMax?: () => number
   /** What the peer calls this connection: the second word of its welcome. */
   #id = ''
 
@@ -65,6 +67,8 @@ class LinesConnection implements Connection {
     if (options.reset) this.reset = () => startOver()
     if (options.audit) this.audit = () => lookOver()
     if (options.cancel) this.cancel = () => this.#id
+    const { callsMax } = options
+    if (callsMax !== null) this.callsMax = () => callsMax
   }
 
   scan(bytes: Buffer, start: number, end: number, sink: FrameSink): number {

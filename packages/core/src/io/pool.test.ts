@@ -1,0 +1,149 @@
+/**
+ * A pool whose connections come and go: opened when somebody calls, given up without a word when the peer closes them,
+ * one call at a time unless the protocol lets reads stand behind each other.
+ */
+import { describe, expect, test } from 'vitest'
+import { type BenchOutcome, type BenchUpstream, KernelBench } from '../testing/kernel-bench.ts'
+import { OrderlyPeers } from '../testing/orderly-peer.ts'
+
+const COMING_AND_GOING: BenchUpstream = { lanes: 'pool', handshake: false, limits: { lanesMin: 0, lanesMax: 4 } }
+
+function opened(upstream: BenchUpstream = COMING_AND_GOING): { bench: KernelBench; peers: OrderlyPeers } {
+  const bench = new KernelBench()
+  const peers = new OrderlyPeers()
+  bench.world.network.listen('a:1', peers.listener)
+  bench.app.connect(1, upstream)
+  return { bench, peers }
+}
+
+function open(bench: KernelBench) {
+  return bench.world.network.open()
+}
+
+async function texts(calls: readonly Promise<BenchOutcome>[]): Promise<string[]> {
+  return (await Promise.all(calls)).map((outcome) => ('text' in outcome ? outcome.text : outcome.error.code))
+}
+
+describe('with no lane that must stay', () => {
+  test('the first connection shows that somebody is there, and is closed when it idles; the state stays ready', async () => {
+    const { bench } = opened()
+    await bench.run(20)
+    expect(bench.app.statuses.at(-1)).toBe('ready')
+    expect(open(bench)).toHaveLength(1)
+    await bench.run(15_000)
+    expect(open(bench)).toHaveLength(0)
+    expect(bench.app.statuses.at(-1)).toBe('ready')
+    const call = bench.app.call('again')
+    await bench.run(20)
+    expect(await texts([call])).toEqual(['again'])
+  })
+
+  test('a peer that closes what idles is no trouble: nothing is logged, no address waits', async () => {
+    const { bench } = opened()
+    for (let round = 0; round < 20; round++) {
+      const call = bench.app.call(`c${round}`)
+      await bench.run(3)
+      expect(await texts([call])).toEqual([`c${round}`])
+      for (const peer of open(bench)) peer.end()
+      await bench.run(3)
+    }
+    expect(bench.app.statuses.filter((status) => status === 'down')).toEqual([])
+    expect(bench.world.lines).toEqual([])
+  })
+
+  test('a peer that closes after each answer serves everybody at full speed', async () => {
+    const bench = new KernelBench()
+    bench.world.network.listen('a:1', (peer) => {
+      peer.onData = (bytes) => {
+        peer.send(bytes)
+        peer.end()
+      }
+    })
+    // Unannounced, so that whoever was written behind an answer has to be sent again.
+    bench.app.connect(1, { ...COMING_AND_GOING, limits: { lanesMin: 0, lanesMax: 4, retriesPerSecond: 1_000 } })
+    const calls = Array.from({ length: 50 }, (_, index) => bench.app.call(`c${index}`, { idempotent: true }))
+    await bench.run(200)
+    expect(await texts(calls)).toEqual(calls.map((_, index) => `c${index}`))
+  })
+
+  test('a call that met a closing connection is sent again if it may be, and fails as maybe if not', async () => {
+    const { bench } = opened()
+    const warm = [bench.app.call('warm'), bench.app.call('warm')]
+    await bench.run(50)
+    expect(await texts(warm)).toEqual(['warm', 'warm'])
+    // They close at the moment at which the next requests are on their way, and read none of them.
+    for (const peer of open(bench)) peer.onData = () => peer.end()
+    const calls = [bench.app.call('read', { idempotent: true }), bench.app.call('write')]
+    await bench.run(100)
+    expect(await texts(calls)).toEqual(['read', 'CLOSED_BY_PEER'])
+    expect(bench.app.statuses.filter((status) => status === 'down')).toEqual([])
+  })
+
+  test('nobody there is trouble, and is tried again until somebody is', async () => {
+    const bench = new KernelBench()
+    bench.app.connect(1, COMING_AND_GOING)
+    await bench.run(2_000)
+    expect(bench.app.statuses.at(-1)).toBe('down')
+    const call = bench.app.call('late')
+    bench.world.network.listen('a:1', new OrderlyPeers().listener)
+    await bench.run(6_000)
+    expect(await texts([call])).toEqual(['late'])
+    expect(bench.app.statuses.at(-1)).toBe('ready')
+  })
+})
+
+describe('a call that was given up', () => {
+  test('costs its connection, so that the peer works for nobody; the next call has another', async () => {
+    const { bench, peers } = opened()
+    peers.hold('slow')
+    const slow = bench.app.call('slow', { deadlineMs: 50 })
+    await bench.run(100)
+    expect(await texts([slow])).toEqual(['DEADLINE'])
+    const next = Array.from({ length: 4 }, (_, index) => bench.app.call(`n${index}`))
+    await bench.run(50)
+    expect(await texts(next)).toEqual(['n0', 'n1', 'n2', 'n3'])
+    expect(bench.app.statuses.filter((status) => status === 'down')).toEqual([])
+  })
+})
+
+describe('reads that may stand behind each other', () => {
+  const read = { reads: true, fingerprint: 7, idempotent: true }
+
+  test('have a connection each while one more may be opened, and share when none may', async () => {
+    const { bench, peers } = opened()
+    peers.hold('held')
+    const calls = Array.from({ length: 12 }, () => bench.app.call('held', read))
+    await bench.run(50)
+    expect(open(bench)).toHaveLength(4)
+    expect(peers.lines.map((lines) => lines.length)).toEqual([3, 3, 3, 3])
+    peers.release('held')
+    await bench.run(50)
+    expect(await texts(calls)).toEqual(calls.map(() => 'held'))
+  })
+
+  test('stand behind no call that wants its connection to itself', async () => {
+    const { bench, peers } = opened()
+    peers.hold('write')
+    const writes = Array.from({ length: 4 }, () => bench.app.call('write'))
+    await bench.run(50)
+    const reads = Array.from({ length: 3 }, (_, index) => bench.app.call(`r${index}`, read))
+    await bench.run(50)
+    expect(peers.lines.flat().filter((line) => line.startsWith('r'))).toEqual([])
+    peers.release('write')
+    await bench.run(50)
+    expect(await texts([...writes, ...reads])).toEqual(['write', 'write', 'write', 'write', 'r0', 'r1', 'r2'])
+  })
+})
+
+describe('a protocol that bounds the calls of a connection', () => {
+  test.each(['elastic', 'one', 'pool'] as const)('is never given more, with lanes %s', async (lanes) => {
+    const { bench, peers } = opened({ ...COMING_AND_GOING, lanes, callsMax: 1, limits: { lanesMax: 3 } })
+    peers.hold('held')
+    const calls = Array.from({ length: 9 }, () => bench.app.call('held', { reads: true, fingerprint: 7 }))
+    await bench.run(100)
+    expect(peers.lines.map((lines) => lines.length)).toEqual(lanes === 'one' ? [1] : [1, 1, 1])
+    peers.release('held')
+    await bench.run(200)
+    expect(await texts(calls)).toEqual(calls.map(() => 'held'))
+  })
+})
