@@ -5,9 +5,12 @@
  *   const api = kernel.connect(http, 'https://api.internal')
  *   const user = await (await api.get('/users/1')).body.json()
  */
+import type { Kernel } from '@iokernel/core'
 import type { Protocol } from '@iokernel/core/plugin'
 import { PLUGIN_API } from '@iokernel/core/plugin'
 import type { HttpApp } from './app.ts'
+import type { Fetch } from './client/fetch.ts'
+import { type FetchOptions, fetchWith } from './client/fetch-options.ts'
 import { type HttpClient, httpClient } from './client.ts'
 import type { HttpIo } from './io.ts'
 import { type HttpTarget, resolve } from './resolve.ts'
@@ -16,6 +19,8 @@ export type { HttpApp } from './app.ts'
 export type { HttpBody } from './client/body.ts'
 export type { BodyGiven } from './client/contents.ts'
 export type { HttpDuplex, TakeOverOptions, UpgradeOptions } from './client/duplex.ts'
+export type { Fetch } from './client/fetch.ts'
+export type { FetchOptions } from './client/fetch-options.ts'
 export type { RequestOptions } from './client/request.ts'
 export type { HttpResponse, OnInformation } from './client/response.ts'
 export type { HttpClient } from './client.ts'
@@ -44,4 +49,14 @@ export const http: Protocol<HttpTarget, HttpIo, HttpApp, HttpClient> = {
   },
   resolve,
   client: httpClient,
+}
+
+/**
+ * `fetch` over this kernel, one upstream for each origin: `const fetch = createFetch(kernel)`. `close()` gives them up.
+ */
+export function createFetch(
+  kernel: Pick<Kernel, 'connect'>,
+  options?: FetchOptions,
+): Fetch & { close(): Promise<void> } {
+  return fetchWith((target, limits) => kernel.connect(http, target, limits), options)
 }

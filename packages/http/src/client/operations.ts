@@ -132,7 +132,7 @@ export const UPLOAD_LAST_CHUNK: Operation<string, void> = silent(
   RequestHint.UploadEnd,
   writeLastChunk,
 )
-/** The end of a body whose length was given: it is known without a byte. */
+/** The last of a body whose length was given. */
 export const UPLOAD_LAST_BYTES: Operation<Uint8Array, void> = silent(
   'UPLOAD LAST BYTES',
   RequestHint.UploadEnd,

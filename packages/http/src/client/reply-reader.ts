@@ -36,6 +36,7 @@ export class ReplyReader implements BodySource {
   /** How long the peer may keep us waiting; 0: as long as the kernel lets it. */
   #waitMs = 0
   #isWaiting = false
+  #isEnded = false
   #timer: NodeJS.Timeout | undefined
 
   constructor(stream: ReplyStream) {
@@ -65,6 +66,7 @@ export class ReplyReader implements BodySource {
 
   /** Ends the reply with `error`, unless it has ended. */
   fail(error: unknown): void {
+    if (this.#isEnded) return
     this.#failure ??= { error }
     this.close().catch(() => undefined)
   }
@@ -157,6 +159,7 @@ export class ReplyReader implements BodySource {
     if (this.#chunked !== undefined && !this.#chunked.isDone) {
       throw new RemoteProtocolError('a chunked body ends before its last chunk')
     }
+    this.#isEnded = true
     await this.#closed()
   }
 

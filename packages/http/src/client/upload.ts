@@ -12,8 +12,8 @@
  * Limits: `deadlineMs` bounds how long a connection is waited for, how long the server may take nothing, and from the
  * end of the body on how long it may keep us waiting.
  */
-import type { CallOptions, Link, SessionLink } from '@iokernel/core/plugin'
-import { LocalError } from '@iokernel/core/plugin'
+import type { CallOptions, Link, Operation, SessionLink } from '@iokernel/core/plugin'
+import { IoKernelError, LocalError } from '@iokernel/core/plugin'
 import { type FieldsGiven, trailerLines } from '../codec/template.ts'
 import { bytesOf, type Contents, endSource, PIECE_BYTES } from './contents.ts'
 import {
@@ -94,7 +94,8 @@ class Pump {
   /** Sends the body. What goes wrong is told to the reader of the reply. */
   run(waitsForContinue: boolean): void {
     this.#run(waitsForContinue).catch((error: unknown) => {
-      if (!this.#isStopped) this.#reader.fail(error)
+      // A connection that is gone has told the reply why.
+      if (!this.#isStopped && !isLoss(error)) this.#reader.fail(error)
     })
   }
 
@@ -119,37 +120,34 @@ class Pump {
       endSource(pieces)
       throw error
     }
-    if (this.#isStopped) {
-      endSource(pieces)
-      return
-    }
+    if (this.#isStopped) return endSource(pieces)
     if (this.#uploadBytes === undefined) await this.#write(UPLOAD_LAST_CHUNK, this.#lastLines())
-    else await this.#write(UPLOAD_LAST_BYTES, NOTHING)
     this.#reader.limitWaits(this.#deadlineMs)
   }
 
   async #send(pieces: AsyncIterator<unknown> | Iterator<unknown>): Promise<void> {
-    const operation = this.#uploadBytes === undefined ? UPLOAD_CHUNK : UPLOAD_BYTES
+    const declared = this.#uploadBytes
     let sent = 0
+    if (declared === 0) await this.#write(UPLOAD_LAST_BYTES, NOTHING)
     while (!this.#isStopped) {
       const next = await this.#unlessStopped(pieces.next())
       if (next === undefined) return
       if (next.done === true) break
       const bytes = bytesOf(next.value)
-      sent += bytes.length
-      if (this.#uploadBytes !== undefined && sent > this.#uploadBytes) throw wrongLength('more')
+      if (declared !== undefined && sent + bytes.length > declared) throw wrongLength('more')
       for (let at = 0; at < bytes.length && !this.#isStopped; at += PIECE_BYTES) {
-        await this.#write(operation, bytes.subarray(at, at + PIECE_BYTES))
+        const piece = bytes.subarray(at, at + PIECE_BYTES)
+        sent += piece.length
+        // The server may answer as soon as it has the last byte, and must not find us still sending.
+        const operation = sent === declared ? UPLOAD_LAST_BYTES : UPLOAD_BYTES
+        await this.#write(declared === undefined ? UPLOAD_CHUNK : operation, piece)
       }
     }
-    if (this.#uploadBytes !== undefined && sent < this.#uploadBytes && !this.#isStopped) throw wrongLength('fewer')
+    if (declared !== undefined && sent < declared && !this.#isStopped) throw wrongLength('fewer')
   }
 
-  #write<Args>(
-    operation: Parameters<SessionLink['request']>[0] & { readonly name: string },
-    args: Args,
-  ): Promise<unknown> {
-    return this.#session.request(operation as never, args, { deadlineMs: this.#deadlineMs })
+  #write<Args>(operation: Operation<Args, void>, args: Args): Promise<void> {
+    return this.#session.request(operation, args, { deadlineMs: this.#deadlineMs })
   }
 
   #lastLines(): string {
@@ -174,6 +172,11 @@ class Pump {
       }
     })
   }
+}
+
+function isLoss(error: unknown): boolean {
+  if (!(error instanceof IoKernelError)) return false
+  return error.code === 'SESSION_LOST' || error.code === 'SESSION_CLOSED' || error.side === 'remote'
 }
 
 function wrongLength(which: 'more' | 'fewer'): LocalError {
