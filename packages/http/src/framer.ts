@@ -61,6 +61,10 @@ export class Framer {
   /** Some of the reply was passed on. */
   #passedOn = false
   #interims = 0
+  /** An interim head has said that the connection ends with this reply. */
+  #endsAnyway = false
+  /** Where the last bytes ended: the end of the connection is reported there. */
+  #end = 0
   /** A request's body is not at its end. */
   #uploading = false
   /** The peer has shown that it speaks HTTP/1.1, and that it keeps its connections. */
@@ -83,6 +87,7 @@ export class Framer {
     let from = start
     let at = start + this.#held
     this.#held = 0
+    this.#end = end
     while (at < end) {
       if (this.#state === IDLE) this.#begin(sink.hint())
       switch (this.#state) {
@@ -134,7 +139,7 @@ export class Framer {
         return
       case UNTIL_CLOSE:
         this.#state = ENDED
-        return sink.frame(0, 0, FrameFlag.Final | FrameFlag.Close | this.#errorFlag())
+        return sink.frame(this.#end, this.#end, FrameFlag.Final | FrameFlag.Close | this.#errorFlag())
       case HEAD:
         throw new RemoteProtocolError('the connection ended inside a head')
       default:
@@ -149,6 +154,7 @@ export class Framer {
     this.#head.begin()
     this.#passedOn = false
     this.#interims = 0
+    this.#endsAnyway = false
     this.verdict = 'call'
   }
 
@@ -165,7 +171,7 @@ export class Framer {
     if (delimited !== Delimited.Interim) this.#judge()
     switch (delimited) {
       case Delimited.Interim:
-        this.#countInterim()
+        this.#noteInterim()
         if ((this.#hint & AWAITS_INTERIM) === 0) return false
         this.#pass(from, at, sink)
         return true
@@ -179,7 +185,7 @@ export class Framer {
           this.#finish(from, at, sink)
           return true
         }
-        if (!this.#mayWait(at - from)) sink.expect(at - from + this.#left)
+        if (!this.#passedOn && !this.#mayWait(at - from)) sink.expect(at - from + this.#left)
         return false
       case Delimited.ByChunks:
         this.#chunks.begin()
@@ -195,7 +201,7 @@ export class Framer {
   #takeScriptHead(from: number, at: number, sink: FrameSink): boolean {
     const delimited = delimitingOf(this.#head, RequestHint.Connect)
     if (delimited === Delimited.Interim) {
-      this.#countInterim()
+      this.#noteInterim()
       return true
     }
     this.#state = delimited === Delimited.Tunnel ? IDLE : ENDED
@@ -203,9 +209,10 @@ export class Framer {
     return true
   }
 
-  #countInterim(): void {
+  #noteInterim(): void {
     const { interimMax } = this.#limits
     if (++this.#interims > interimMax) throw fault(`more interim heads (1xx) than interimMax (${interimMax})`)
+    if (!this.#head.isPersistent) this.#endsAnyway = true
     this.#head.begin()
   }
 
@@ -237,7 +244,7 @@ export class Framer {
 
   #isPersistent(): boolean {
     const head = this.#head
-    if (this.#uploading || (this.#hint & RequestHint.CloseAfter) !== 0) return false
+    if (this.#uploading || this.#endsAnyway || (this.#hint & RequestHint.CloseAfter) !== 0) return false
     // Section 6.1 and 6.3: its sender is confused, or wants somebody else to be.
     if (head.coding !== Coding.None && (head.contentLength !== -1 || head.minor === 0)) return false
     // A body that must not be there is likely to come all the same.

@@ -5,7 +5,7 @@
  * Content-Length. Framer and decoder ask here, and nowhere else.
  */
 import { fault } from './fault.ts'
-import { Coding } from './framing-fields.ts'
+import { Coding, Connection } from './framing-fields.ts'
 import type { Head } from './head.ts'
 import { RequestHint } from './request.ts'
 
@@ -31,6 +31,8 @@ export function delimitingOf(head: Head, hint: number): number {
     if (status !== SWITCHING_PROTOCOLS) return Delimited.Interim
     if ((hint & RequestHint.Upgrade) === 0)
       throw fault('the peer changes the protocol, and nobody has asked it to (101)')
+    if ((head.connection & Connection.Upgrade) === 0)
+      throw fault('a change of the protocol (101) without Connection: upgrade')
     return Delimited.Tunnel
   }
   if ((hint & RequestHint.Connect) !== 0 && status < 300) return Delimited.Tunnel

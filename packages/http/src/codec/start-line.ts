@@ -74,7 +74,17 @@ function isTargetOf(method: string, bytes: Buffer, from: number, to: number): bo
   }
   if (first === SLASH) return true
   if (first === STAR) return method === 'OPTIONS' && to - from === 1
-  return ABSOLUTE.test(bytes.toString('latin1', from, Math.min(to, from + SCHEME_CHARS_MAX)))
+  return isWholeUrl(bytes, from, to)
+}
+
+/** `http://` or `https://`, and a host; its own characters end it. */
+function isWholeUrl(bytes: Buffer, from: number, to: number): boolean {
+  const scheme = SCHEME.exec(bytes.toString('latin1', from, Math.min(to, from + SCHEME_CHARS_MAX)))
+  if (scheme === null) return false
+  const host = from + scheme[0].length
+  let at = host
+  while (at < to && ((CHARACTERS[bytes[at] as number] as number) & Is.Host) !== 0) at++
+  return at > host && (at === to || bytes[at] === SLASH || bytes[at] === QUESTION_MARK)
 }
 
 /** `#`: a digit. */
@@ -85,6 +95,6 @@ const NUMBER_SIGN = 35
 const ZERO = 48
 const SLASH = 47
 const STAR = 42
-const ABSOLUTE = /^https?:\/\/[^/]/i
-/** `https://x` */
-const SCHEME_CHARS_MAX = 9
+const QUESTION_MARK = 63
+const SCHEME = /^https?:\/\//i
+const SCHEME_CHARS_MAX = 'https://'.length

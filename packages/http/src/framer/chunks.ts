@@ -5,7 +5,8 @@
  * 1. Every byte is looked at once and none is held: the state is all that is kept where the bytes end.
  * 2. As strict as heads are. A size is hex digits and nothing else; lines end in CR LF; the data of a chunk is followed
  *    by CR LF and by nothing else. What others let pass here is how requests are smuggled.
- * 3. Trailers are checked by their characters and counted. What they say changes nothing here.
+ * 3. Trailers are checked by their characters and counted. One that would say where a message ends is refused: no
+ *    sender may send it (RFC 9110, section 6.5.1), and somebody else may believe it.
  *
  * Theory of operation:
  *
@@ -49,6 +50,9 @@ export class Chunks {
   #extensionBytes = 0
   #trailerBytes = 0
   #trailers = 0
+  /** Of the trailer under way: characters of its name, and which of `REFUSED` it may still become, a bit each. */
+  #nameLength = 0
+  #candidates = 0
 
   constructor(limits: FramerLimits) {
     this.#limits = limits
@@ -165,10 +169,20 @@ export class Chunks {
         if ((bits & Is.Token) === 0) throw strayByte(byte, 'where a trailer should begin')
         if (++this.#trailers > fieldsMax) throw fault(`more trailers than fieldsMax (${fieldsMax})`, 431)
         this.#state = TRAILER_NAME
-        return
+        this.#nameLength = 0
+        this.#candidates = REFUSED_ALL
+        return this.#trailerName(byte)
       case TRAILER_NAME:
-        if (byte === COLON) this.#state = TRAILER_VALUE
-        else if ((bits & Is.Token) === 0) throw strayByte(byte, 'in the name of a trailer')
+        if (byte !== COLON) {
+          if ((bits & Is.Token) === 0) throw strayByte(byte, 'in the name of a trailer')
+          return this.#trailerName(byte)
+        }
+        if (
+          REFUSED.some((name, index) => (this.#candidates & (1 << index)) !== 0 && name.length === this.#nameLength)
+        ) {
+          throw fault('a trailer that would say where the message ends')
+        }
+        this.#state = TRAILER_VALUE
         return
       case TRAILER_VALUE:
         if (byte === CR) this.#state = TRAILER_LF
@@ -179,8 +193,19 @@ export class Chunks {
         this.#state = this.#state === LAST_LF ? DONE : TRAILER
     }
   }
+
+  #trailerName(byte: number): void {
+    const at = this.#nameLength++
+    if (this.#candidates === 0) return
+    for (const [index, name] of REFUSED.entries()) {
+      // Lower case; no token has a byte that this would make a letter or hyphen of.
+      if ((byte | 32) !== name.charCodeAt(at)) this.#candidates &= ~(1 << index)
+    }
+  }
 }
 
+const REFUSED = ['content-length', 'transfer-encoding', 'host'] as const
+const REFUSED_ALL = (1 << REFUSED.length) - 1
 const SIZE_DIGITS_MAX = 16
 const NO_DIGIT = 255
 const HEX: Uint8Array = hexDigits()

@@ -5,7 +5,7 @@
  * 1. Stricter than for replies: who sends a request that can be read in two ways may want a proxy and a server to
  *    disagree (smuggling). Whatever is not certain ends the connection; the error's `status` is what to answer first.
  * 2. A request is reported as a frame with `Request`; one that is long, or whose length is not known beforehand, in
- *    parts as it comes, the first of which begins with its head. The last has `Final`.
+ *    parts as it comes, the first of which begins with its head; the last is the one without `Part`.
  * 3. At most one empty line before a request is passed over (RFC 9112, section 2.2), and is part of none.
  * 4. After `Connection: close`, or HTTP/1.0 without keep-alive, nothing else is read. After CONNECT everything belongs
  *    to the tunnel that was asked for, and so to the request.
@@ -41,6 +41,8 @@ export class RequestFramer {
   #held = 0
   #left = 0
   #passedOn = false
+  /** Where the last bytes ended: the end of the connection is reported there. */
+  #end = 0
 
   constructor(limits: FramerLimits = FRAMER_LIMITS) {
     this.#head = new Head('request', limits)
@@ -51,6 +53,7 @@ export class RequestFramer {
     let from = start
     let at = start + this.#held
     this.#held = 0
+    this.#end = end
     while (at < end) {
       switch (this.#state) {
         case IDLE:
@@ -97,7 +100,7 @@ export class RequestFramer {
   closed(sink: FrameSink): void {
     if (this.#state === TUNNEL) {
       this.#state = ENDED
-      sink.frame(0, 0, FrameFlag.Request | FrameFlag.Final)
+      sink.frame(this.#end, this.#end, FrameFlag.Request)
     } else if (this.#state !== IDLE && this.#state !== ENDED) {
       throw new RemoteProtocolError('the connection ended inside a request')
     }
@@ -137,7 +140,7 @@ export class RequestFramer {
 
   #finish(from: number, at: number, sink: FrameSink): number {
     this.#state = this.#head.isPersistent ? IDLE : ENDED
-    sink.frame(from, at, FrameFlag.Request | FrameFlag.Final)
+    sink.frame(from, at, FrameFlag.Request)
     return at
   }
 
