@@ -1,5 +1,6 @@
 /** The driver feeds as the kernel does, and says what breaks the contract. */
 import {
+  type ByteWriter,
   type Connection,
   FrameFlag,
   type FrameSink,
@@ -58,6 +59,59 @@ test('an answer to no request is refused, but kept as a stray on a push connecti
   expect(linesOf(arrivals)).toEqual(['stray: "ab"'])
 })
 
+test('where replies are correlated, one that names nobody is dropped', () => {
+  const { arrivals, unanswered, error } = drive(pairs(), {
+    correlated: true,
+    requests: [0],
+    chunks: [Buffer.of(9, 0, 1, 0, 1, 0)],
+  })
+  expect(linesOf(arrivals)).toEqual([String.raw`reply 0: "\u0001\u0000"`])
+  expect([unanswered, error]).toEqual([0, undefined])
+})
+
+test('of several requests with one wire id the oldest is answered', () => {
+  const driver = new Driver(pairs(), { correlated: true })
+  for (let count = 0; count < 2; count++) driver.ask([0, 0])
+  driver.receive(Buffer.of(2, 0, 1, 0, 2, 0, 1, 0))
+  expect(driver.arrivals.map((one) => one.kind === 'reply' && one.call)).toEqual([1, 0, 3, 2])
+})
+
+test('a silent request is written without a wire id, and stands in no order', () => {
+  const wireIds: number[] = []
+  const { scan } = pairs()
+  const driver = new Driver({ scan, submit: (_payload, _hint, wireId) => wireIds.push(wireId) }, { correlated: true })
+  driver.ask([{ hint: 0, silent: true }, 0, { hint: 0, silent: true }, 0])
+  expect([wireIds, driver.unanswered]).toEqual([[0, 1, 0, 2], 2])
+})
+
+test('a request of the peer’s may come in pieces; the first is routed and refused', () => {
+  const flags = [FrameFlag.Request | FrameFlag.Part, FrameFlag.Push, FrameFlag.Request | FrameFlag.Part]
+  const { arrivals } = drive(
+    {
+      ...pairs(() => flags.shift() ?? FrameFlag.Request),
+      route: (bytes, start) => ({ key: bytes.toString('latin1', start, start + 1), kind: 'message' }),
+      refuse: (bytes, start, end, out) => out.copyRange(bytes, start, end),
+    },
+    { chunks: [Buffer.from('aa>>'), Buffer.from('bbcc')] },
+  )
+  expect(linesOf(arrivals)).toEqual(['push: ">>"', 'request: "aabbcc", refused with "aa"'])
+  expect(arrivals[1]).toMatchObject({ route: { key: 'a', kind: 'message' } })
+})
+
+test('what a connection says by itself is kept apart from what it submits', () => {
+  const { said } = drive(
+    {
+      scan(_bytes, start, end, sink) {
+        sink.out().ascii('pong')
+        return end - start
+      },
+      submit: (payload, _hint, _wireId, out) => out.copy(payload),
+    },
+    { requests: [{ hint: 0, payload: 'ping' }], chunks: [Buffer.from('a'), Buffer.from('b')] },
+  )
+  expect(said.toString()).toBe('pongpong')
+})
+
 test('after Close nothing more is shown', () => {
   const driver = new Driver(pairs(() => FrameFlag.Final | FrameFlag.Close))
   driver.request(0)
@@ -102,6 +156,15 @@ describe('breaches of the contract', () => {
       /a push is reported whole/,
       scanOf(({ frame: report }, start, end) => report(start, end, FrameFlag.Push | FrameFlag.Part)),
     ],
+    [/Request, or Final/, scanOf(({ frame: report }, start, end) => report(start, end, FrameFlag.Request | 1))],
+    [/Request, or Push/, scanOf(({ frame: report }, start, end) => report(start, end, FrameFlag.Request | 2))],
+    [
+      /a request lies between the pieces of a reply/,
+      scanOf(({ frame: report }, start, end) => {
+        report(start, start + 1, FrameFlag.Part)
+        report(start + 1, end, FrameFlag.Request)
+      }),
+    ],
     [/positive whole number/, scanOf(({ expect: announce }) => announce(0))],
     [/frames without end/, scanOf(({ frame: report }, start) => forEver(() => report(start, start, 0)))],
     [/swallowed/, scanOf(({ frame: report }, _start, end) => swallow(() => report(end, end, FrameFlag.Final), 2))],
@@ -122,7 +185,47 @@ describe('breaches of the contract', () => {
   })
 })
 
+test.each([0, -1, 1.5, Number.NaN, Number.POSITIVE_INFINITY])('callsMax() of %d is refused', (most) => {
+  const driver = new Driver({ ...pairs(), callsMax: () => most })
+  expect(() => driver.request(0)).toThrow(/callsMax/)
+})
+
+test('bytes may be said from within a scan alone', () => {
+  const kept: ByteWriter[] = []
+  const driver = scanning((_bytes, start, end, sink) => {
+    kept.push(sink.out())
+    return end - start
+  })
+  expect(() => driver.out()).toThrow(/outside of scan/)
+  driver.receive(Buffer.from('a'))
+  kept[0]?.ascii('late')
+  expect(() => driver.receive(Buffer.from('b'))).toThrow(/after scan\(\) had returned/)
+})
+
 describe('scripts', () => {
+  test('what the framer says while one runs is sent in its turn', () => {
+    const driver = new Driver({
+      scan(bytes, start, end, sink) {
+        if (bytes[start] === 63) sink.out().ascii('!')
+        else sink.frame(start, end, FrameFlag.Final)
+        return end - start
+      },
+    })
+    const script = function* () {
+      yield* send(Buffer.from('a'))
+      yield* frame()
+      yield* send(Buffer.from('b'))
+    }
+    const { outcome } = playScript(driver, script(), [
+      { receives: 'a' },
+      { sends: '?' },
+      { receives: '!' },
+      { sends: '=' },
+      { receives: 'b' },
+    ])
+    expect([outcome.kind, driver.said.length]).toEqual(['finished', 0])
+  })
+
   test('raw bytes, TLS and frames, in turn', () => {
     const driver = new Driver(pairs())
     const script = function* () {

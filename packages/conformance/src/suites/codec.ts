@@ -149,9 +149,9 @@ function decodeEverywhere(one: Sample): void {
 }
 
 function decodeOthers(samples: readonly Sample[]): void {
-  for (const { operation, args, facts } of samples) {
-    if (isWritten(operation)) continue
-    for (const { reply } of samples) {
+  const answered = samples.filter(({ operation }) => !isWritten(operation))
+  for (const { operation, args, facts } of answered) {
+    for (const { reply } of answered) {
       const error = errorOf(operation, lay(bytesOf(reply), 1).reply, { args, facts })
       if (error === undefined || error instanceof IoKernelError) continue
       assert.fail(

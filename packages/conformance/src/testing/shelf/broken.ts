@@ -12,14 +12,14 @@ export interface Broken {
   readonly suite: 'package' | 'framer' | 'handshake' | 'codec'
   /** What one of its failures says. */
   readonly says: RegExp
-  readonly subject: Subject<LinesIo>
+  readonly subject: Subject
 }
 
 export type Subclass = new (options: LinesIo, place: Place) => Connection
 
 /** The healthy subject with another class of connections. */
-export function withConnection(connection: Subclass): Subject<LinesIo> {
-  return { ...healthy, io: ioOf(connection) }
+export function withConnection(connection: Subclass): Subject {
+  return { ...healthy, io: ioOf(connection) } as Subject
 }
 
 export function ioOf(connection: Subclass): IoProtocol<LinesIo> {

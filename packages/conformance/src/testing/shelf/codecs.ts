@@ -3,7 +3,7 @@
  */
 import { randomBytes } from 'node:crypto'
 import type { Operation } from '@iokernel/core/plugin'
-import type { Sample } from '../../subject.ts'
+import type { Sample, Subject } from '../../subject.ts'
 import { GET, GET_BYTES, textsOf } from '../lines/client.ts'
 import { healthy } from '../lines/subject.ts'
 import type { Broken } from './broken.ts'
@@ -82,6 +82,14 @@ const WRITES: Operation<string, string> = { ...GET, access: 'write', idempotent:
 
 const NAMED_BY_KEY: Operation<string, string> = { ...GET, name: 'get colour' }
 
+/** Goes over shared connections, and would hold up everybody behind it. */
+const OPENS_ON_LANES: Operation<string, string> = { ...GET, open: async () => '' }
+
+const HALF_A_FINGERPRINT: Operation<string, string> = { ...GET, fingerprint: () => 0.5 }
+
+/** Says that nothing answers it. */
+const ANSWERED_ANYWAY: Operation<string, string> = { ...GET, answer: 'written' }
+
 const VALUE = { args: 'colour', reply: '=red\n', facts: undefined, gives: { value: 'red' } } as const
 const ERROR = { args: 'colour', reply: '!gone away\n', facts: undefined, gives: { code: 'GONE' } } as const
 
@@ -89,7 +97,7 @@ function codec(name: string, says: RegExp, broken: Operation<never, unknown>, re
   // The sound samples keep their own operation; this one comes beside it under a name of its own.
   const operation = { ...broken, name: broken.name === GET.name && broken !== WRITES ? 'broken' : broken.name }
   const samples = [...healthy.samples, { ...rest, operation: operation as Operation<unknown, unknown> }]
-  return { name, suite: 'codec', says, subject: { ...healthy, samples } }
+  return { name, suite: 'codec', says, subject: { ...healthy, samples } as Subject }
 }
 
 export const BROKEN_CODECS: readonly Broken[] = [
@@ -104,5 +112,8 @@ export const BROKEN_CODECS: readonly Broken[] = [
   codec('returns errors', /is thrown as a RemoteError/, RETURNS_ERRORS, ERROR),
   codec('throws plain errors', /is thrown as a RemoteError/, THROWS_PLAIN, ERROR),
   codec('is a read and a write', /one label, one thing/, WRITES, VALUE),
+  codec('says that nothing answers it, and is answered', /written and nothing answers it/, ANSWERED_ANYWAY, VALUE),
+  codec('streams replies over shared connections', /have their connection to themselves/, OPENS_ON_LANES, VALUE),
+  codec('has fingerprints that are no numbers of 32 bits', /fingerprint\(\) returned 0\.5/, HALF_A_FINGERPRINT, VALUE),
   codec('is named by its key', /one label for each value/, NAMED_BY_KEY, VALUE),
 ]

@@ -2,6 +2,7 @@
  * Broken framers. Each is a mistake that somebody has made, in some language, and shipped.
  */
 import { FrameFlag, type FrameSink, RemoteProtocolError } from '@iokernel/core/plugin'
+import type { Subject } from '../../subject.ts'
 import { healthy } from '../lines/subject.ts'
 import { type Broken, BrokenFramer, through, withConnection } from './broken.ts'
 
@@ -203,15 +204,15 @@ export const BROKEN_FRAMERS: readonly Broken[] = [
     subject: {
       ...healthy,
       hostile: healthy.hostile.map((input) => ({ ...input, options: { ...healthy.options, lineBytesMax: 1 << 30 } })),
-    },
+    } as Subject,
   },
   {
     name: 'has pushes that its manifest denies',
     suite: 'framer',
-    says: /supports\.push is false|subscribe\(\)/,
+    says: /supports\.push is 'none', and there is subscribe/,
     subject: {
       ...healthy,
       protocol: { ...healthy.protocol, supports: { ...healthy.protocol.supports, push: 'none' } },
-    },
+    } as Subject,
   },
 ]

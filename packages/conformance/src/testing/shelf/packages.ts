@@ -45,13 +45,18 @@ export function temporaryFolder(): string {
 }
 
 /** The same objects, said to lie in another folder. */
-function at(root: string): Subject<LinesIo> {
+function at(root: string): Subject {
   const folder = pathToFileURL(`${root}/`)
-  return { ...healthy, root: folder, protocol: { ...healthy.protocol, io: new URL('io.js', folder) } }
+  return { ...healthy, root: folder, protocol: { ...healthy.protocol, io: new URL('io.js', folder) } } as Subject
 }
 
 function broken(name: string, says: RegExp, change: Partial<LinesProtocol>): Broken {
-  return { name, suite: 'package', says, subject: { ...healthy, protocol: { ...healthy.protocol, ...change } } }
+  return {
+    name,
+    suite: 'package',
+    says,
+    subject: { ...healthy, protocol: { ...healthy.protocol, ...change } } as Subject,
+  }
 }
 
 /** The healthy `resolve` with other results. */
@@ -69,7 +74,7 @@ export const BROKEN_PROTOCOLS: readonly Broken[] = [
     name: 'has halves of two names',
     suite: 'package',
     says: /the name of the I\/O half/,
-    subject: { ...healthy, io: { ...healthy.io, name: 'line' } },
+    subject: { ...healthy, io: { ...healthy.io, name: 'line' } } as Subject,
   },
   broken('is of another age', /api/, { api: 99 }),
   broken('points elsewhere for its I/O half', /differ/, { io: new URL('./client.js', healthy.root) }),
@@ -87,6 +92,19 @@ export const BROKEN_PROTOCOLS: readonly Broken[] = [
     'takes two servers for one',
     /two targets of one upstreamKey/,
     resolving(() => ({ upstreamKey: 'lines' })),
+  ),
+  broken('says yes to serving, and shows nothing of it', /no fixture shows the server side/, {
+    supports: { ...healthy.protocol.supports, serve: true },
+  }),
+  broken('says half of what it does about TLS', /tls: maybe/, {
+    supports: { ...healthy.protocol.supports, tls: 'maybe' as never },
+  }),
+  broken('allows fewer connections than none', /connectionsMax is -1/, { limits: { connectionsMax: -1 } }),
+  broken('names limits that are none', /is no option of connect/, { limits: { 'connections-max': 1 } }),
+  broken(
+    'has half a connection for a target',
+    /limits of a target: lanesMax is 0\.5/,
+    resolving(() => ({ limits: { lanesMax: 0.5 } })),
   ),
   broken('fails to parse without a word', /is a LocalError, not/, {
     resolve(target) {
