@@ -2,11 +2,11 @@
  * Against real nginx servers. The endings are looked up in the system: does the process exist, is the folder there.
  */
 import { once } from 'node:events'
-import { existsSync } from 'node:fs'
+import { existsSync, writeFileSync } from 'node:fs'
 import { Agent, get, type IncomingMessage } from 'node:http'
 import { get as getSecurely } from 'node:https'
 import { connect } from 'node:net'
-import { dirname } from 'node:path'
+import { dirname, join } from 'node:path'
 import { afterEach, describe, expect, test } from 'vitest'
 import { findNginx, type NginxOptions, type NginxServer, startNginx } from './nginx.ts'
 import { isAlive, parentOf } from './testing.ts'
@@ -40,6 +40,13 @@ describe('a server of our own', () => {
     expect(first.port).not.toBe(other.port)
     await first.stop()
     expect((await start({ port: first.port })).port).toBe(first.port)
+  })
+
+  test('serves what is written into its folder while it runs', async () => {
+    const server = await start()
+    expect((await read(`${server.url}/late.txt`))[0]).toBe(404)
+    writeFileSync(join(server.filesFolder, 'late.txt'), 'late')
+    expect(await read(`${server.url}/late.txt`)).toEqual([200, 'text/plain', 'late'])
   })
 
   test('counts connections, and closes them when it is told to', async () => {

@@ -57,6 +57,8 @@ export interface NginxServer {
   readonly version: string
   readonly pid: number
   readonly socketPath: string
+  /** What it serves lies here: a file that is written here while it runs is served from then on. */
+  readonly filesFolder: string
   readonly tls: NginxTls | undefined
   readonly source: 'machine' | 'debian'
   /** How many connections clients have made since the start. */
@@ -150,7 +152,7 @@ async function startIn(site: Site, options: NginxOptions, surroundings: Surround
 }
 
 async function writeFiles({ lodging, program }: Site, files: NonNullable<NginxOptions['files']>): Promise<void> {
-  const root = join(lodging.folder, 'files')
+  const root = filesFolderOf(lodging.folder)
   await mkdir(root, { mode: 0o700 })
   await giveTo(program.account, root)
   for (const [name, content] of Object.entries(files)) {
@@ -197,7 +199,7 @@ function configure(plan: Plan, options: NginxOptions): string {
     `listen 127.0.0.1:${plan.port};`,
     `listen unix:${socketPathOf(plan)};`,
     ...(secure ?? []),
-    `root ${folder}/files;`,
+    `root ${filesFolderOf(folder)};`,
     ...(options.serverLines ?? []),
     '}',
     '}',
@@ -230,6 +232,7 @@ async function describe(site: Site, plan: Plan, pid: number): Promise<NginxServe
     version: program.version,
     pid,
     socketPath: socketPathOf(plan),
+    filesFolder: filesFolderOf(folder),
     tls: certificates && { ...certificates, port: tlsPort, url: `https://127.0.0.1:${tlsPort}` },
     source: program.source,
     accepted: async () => (await askAccepted(folder)) - atStart - ++asked,
@@ -241,6 +244,10 @@ async function describe(site: Site, plan: Plan, pid: number): Promise<NginxServe
 
 function socketPathOf({ folder }: Plan): string {
   return join(folder, 'nginx.sock')
+}
+
+function filesFolderOf(folder: string): string {
+  return join(folder, 'files')
 }
 
 const NGINX = {
