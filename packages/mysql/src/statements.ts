@@ -204,15 +204,12 @@ export class Statements {
     this.#fileSequence = sequence
   }
 
-  /** The server has dropped every statement. */
-  forgetAll(): void {
+  /** The server has dropped every statement, and takes one at a time again. */
+  renewed(noBackslashEscapes: boolean): void {
     this.#byHash.clear()
     this.#closing = []
-  }
-
-  /** SET_OPTION was said to the server by somebody else. */
-  optionIsOff(): void {
     this.#multi = false
+    this.noBackslashEscapes = noBackslashEscapes
   }
 
   /** What can be said before anything is written. */
