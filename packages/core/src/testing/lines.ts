@@ -56,6 +56,8 @@ export interface LinesClient {
   taint(text: string, options?: CallOptions): Promise<string>
   /** `1 + more` replies, as they come. */
   stream(text: string, more: number, options?: CallOptions): ReplyStream
+  /** Its reply where that came in one piece, or the reply as it comes. `throw` throws when it opens. */
+  either(text: string, options?: CallOptions): Promise<string | ReplyStream>
   /** On a connection of its own. */
   askAlone(text: string, options?: CallOptions): Promise<string>
   listen(key: string, handler: InterestHandler, options?: WaitOptions): Promise<Interest>
@@ -108,6 +110,19 @@ const MANY: Operation<{ text: string; more: number }, string[]> = {
       .map(plain),
 }
 
+const EITHER: Operation<string, string | ReplyStream> = {
+  name: 'either',
+  access: 'read',
+  on: 'lane',
+  idempotent: true,
+  encode: ASK.encode,
+  decode: ASK.decode,
+  open(reply, text) {
+    if (text.endsWith('throw')) throw new RemoteError('NOT_OPENED', 'told to throw')
+    return reply
+  },
+}
+
 function plain(line: string): string {
   if (line.startsWith('-')) throw new RemoteError('REFUSED_LINE', line.slice(1))
   return line
@@ -155,6 +170,7 @@ export const lines: Protocol<LinesTarget, LinesIo, null, LinesClient> = {
     look: (text, options) => link.request(LOOK, text, options),
     taint: (text, options) => link.request(TAINT, text, options),
     stream: (text, more, options) => link.stream(MANY, { text, more }, options),
+    either: (text, options) => link.request(EITHER, text, options),
     askAlone: (text, options) => link.request(ALONE, text, options),
     listen: (key, handler, options) => link.interest(key, handler, options),
     async session(options) {
