@@ -71,6 +71,8 @@ export function isNumeric(address: string): boolean {
 
 /** Throws where there is more than a place. */
 export function parsePlace(text: string, what: string): URL {
+  // The platform drops these without a word.
+  if (INVISIBLE.test(text)) throw bad(`${what} holds a space or a control character`)
   let url: URL
   try {
     url = new URL(text)
@@ -118,5 +120,7 @@ function decode(text: string): string {
 }
 
 const SCHEME = /^([a-z]+)(?:\+([a-z0-9.-]+))?:\/\/(.*)$/is
+// biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is meant.
+const INVISIBLE = /[\x00-\x20\x7f]/
 const HOSTNAME = /^([A-Za-z0-9_-][A-Za-z0-9._-]*|\[[0-9A-Fa-f:.]+\])$/
 const NOWHERE = { address: undefined, socketPath: undefined, discovery: undefined } as const
