@@ -1,8 +1,8 @@
 /**
  * Which targets are one upstream: a key of everything that may make two of them differ.
  *
- * Rules: secrets enter as a digest, so that the key may be shown. Two callbacks are two identities, whatever they return;
- * the same one is the same.
+ * Rules: secrets enter as a digest, so that the key may be shown. Two callbacks are two identities, whatever they
+ * return; the same one is the same.
  */
 import { createHash } from 'node:crypto'
 

@@ -4,8 +4,8 @@
  *   ?7 key text     a request         =7 text         its answer      !7 code text     its error
  *   >key text       a notification    *               are you there?  answered by the same line
  *
- * Rules: each byte is looked at once. An answer or a request of which more than `PART_BYTES_MIN` are in leaves in parts;
- * a notification is kept whole.
+ * Rules: each byte is looked at once. An answer or a request of which more than `PART_BYTES_MIN` are in leaves in
+ * parts; a notification is kept whole.
  */
 import { FrameFlag, type FrameSink, RemoteProtocolError } from '@iokernel/core/plugin'
 
