@@ -30,7 +30,7 @@ export function lengthIn(bytes: Buffer, from: number, to: number): number {
   for (let at = from; at < to; at++) {
     const byte = bytes[at] as number
     if (((CHARACTERS[byte] as number) & Is.Digit) === 0) throw fault('a Content-Length that is no number')
-    length = length * 10 + byte - ZERO
+    length = length * 10 + (byte - ZERO)
   }
   // Sixteen digits: leading zeros included, which nobody needs more of.
   if (to - from > LENGTH_DIGITS_MAX || length > Number.MAX_SAFE_INTEGER)
