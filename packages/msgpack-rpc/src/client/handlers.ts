@@ -80,7 +80,7 @@ class Handling implements InterestHandler {
       return this.#fail(id, errorValueOf(error), answer)
     }
     this.#running++
-    this.#run(id, params, answer).finally(() => this.#running--)
+    void this.#run(id, params, answer)
   }
 
   push(): void {}
@@ -89,13 +89,18 @@ class Handling implements InterestHandler {
 
   failed(): void {}
 
+  /** Never rejects. */
   async #run(id: number, params: readonly unknown[], answer: Answer): Promise<void> {
+    let bytes: Uint8Array
     try {
       const value: unknown = await this.#handler(params, { method: this.method })
-      await this.#send(resultBytes(this.#codec, id, value), answer)
+      bytes = resultBytes(this.#codec, id, value)
     } catch (error) {
-      this.#fail(id, errorValueOf(error), answer)
+      this.#running--
+      return this.#fail(id, errorValueOf(error), answer)
     }
+    this.#running--
+    await this.#send(bytes, answer)
   }
 
   #fail(id: number, error: unknown, answer: Answer): void {
