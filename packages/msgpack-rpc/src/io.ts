@@ -14,7 +14,7 @@ import type {
   PushRoute,
   Script,
 } from '@iokernel/core/plugin'
-import { LocalError, PLUGIN_API } from '@iokernel/core/plugin'
+import { PLUGIN_API } from '@iokernel/core/plugin'
 import { Hint, ID_AT } from './codec/request.ts'
 import { Framer } from './framer.ts'
 import { handshake } from './handshake.ts'
@@ -46,12 +46,12 @@ class RpcConnection implements Connection {
   readonly probe?: () => Script<Cloneable>
 
   constructor(options: RpcIo, place: Place) {
-    // The framer reads both sides; what lacks is the kernel's listener.
-    if (place.side === 'server') throw new LocalError('UNSUPPORTED', '@iokernel/msgpack-rpc has no serving side yet')
-    this.#greeting = options.greeting
     this.#framer = new Framer(options.limits)
+    // Whoever dials greets and asks; apart from that the two sides are alike.
+    const isDialling = place.side === 'client'
+    this.#greeting = isDialling ? options.greeting : undefined
     const call = options.probe
-    if (call !== undefined) this.probe = () => probe(call)
+    if (isDialling && call !== undefined) this.probe = () => probe(call)
   }
 
   handshake(): Script<Cloneable> {
