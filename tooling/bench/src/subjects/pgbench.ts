@@ -15,7 +15,8 @@ import { delimiter, join } from 'node:path'
 import { type Cell, type Contestant, SkippedError } from '../harness/contestant.ts'
 import type { Measured } from '../harness/messages.ts'
 import { percentile } from '../harness/statistics.ts'
-import { ACCOUNTS, SELECT_ACCOUNT } from './postgres-data.ts'
+import { ACCOUNTS } from './accounts.ts'
+import { SELECT_ACCOUNT } from './postgres-data.ts'
 import { runProgram } from './program.ts'
 
 export const PIPELINE_DEPTH = 20

@@ -1,24 +1,8 @@
 /**
- * The tables of the Postgres suites, their statements and what their rows say: one place for the server that makes
- * them, the clients that ask and the checks of what they got.
- *
- * Rules: a row is a function of its id, in SQL and here alike, so every answer can be checked in full. `bytes` is what
- * a row takes as text. The tables have names of their own: the server may be somebody else's.
+ * The tables of the Postgres suites and their statements: one place for the server that makes them and the clients that
+ * ask. The tables have names of their own: the server may be somebody else's.
  */
-
-export interface AccountRow {
-  readonly id: number
-  readonly name: string
-  readonly balance: number
-  readonly created: Date
-  readonly note: string
-}
-
-export const ACCOUNTS = 10_000
-
-/** A prime, so that balances do not repeat; ten thousand times it is still an int. */
-const BALANCE_STEP = 7_919
-const BALANCE_MAX = 100_000
+import { ACCOUNTS, BALANCE_MAX, BALANCE_STEP, balanceOf, noteLengthOf } from './accounts.ts'
 
 export const SELECT_ACCOUNT = 'select id, name, balance, created, note from iokernel_bench_accounts where id = $1'
 
@@ -40,24 +24,9 @@ export const SLOW_READ: string = `select count(*)::int as accounts, sum(balance)
 
 export const SLOW_READ_ANSWER: { readonly accounts: number; readonly balance: number } = {
   accounts: 20,
-  balance: Array.from({ length: 20 }, (_, index) => balanceOf((index + 1) * (ACCOUNTS / 20))).reduce(sum),
-}
-
-export const BALANCE_OF_ALL: number = Array.from({ length: ACCOUNTS }, (_, index) => balanceOf(index + 1)).reduce(sum)
-
-export function accountOf(id: number, bytes: number): AccountRow {
-  return {
-    id,
-    name: `account ${id}`,
-    balance: balanceOf(id),
-    created: new Date(FIRST_CREATED_MS + id * 60_000),
-    note: noteOf(id, bytes),
-  }
-}
-
-export function noteOf(id: number, bytes: number): string {
-  const length = noteLengthOf(bytes)
-  return `${id}-`.repeat(Math.ceil(length / 2)).slice(0, length)
+  balance: Array.from({ length: 20 }, (_, index) => balanceOf((index + 1) * (ACCOUNTS / 20))).reduce(
+    (one, other) => one + other,
+  ),
 }
 
 /** Statements that make the tables anew. Vacuumed, so that no reader is the first to mark rows as visible. */
@@ -81,20 +50,3 @@ export const DROP_STATEMENTS: readonly string[] = [
   'drop table if exists iokernel_bench_accounts',
   'drop table if exists iokernel_bench_entries',
 ]
-
-/** The note fills the row up, and is never empty. */
-function noteLengthOf(bytes: number): number {
-  return Math.max(1, bytes - OTHER_COLUMNS_BYTES)
-}
-
-function balanceOf(id: number): number {
-  return (id * BALANCE_STEP) % BALANCE_MAX
-}
-
-function sum(one: number, other: number): number {
-  return one + other
-}
-
-const FIRST_CREATED_MS = Date.UTC(2024, 0, 1)
-/** `1234`, `account 1234`, `12345`, `2024-01-01 00:01:00+00`. */
-const OTHER_COLUMNS_BYTES = 43

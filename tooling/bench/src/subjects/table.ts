@@ -23,6 +23,10 @@ const SUBJECTS: Readonly<Record<string, () => Promise<Subject>>> = {
   'postgres/pg pipeline': async () => (await import('./node-postgres.ts')).pipeline,
   'postgres/postgres.js(1)': async () => (await import('./postgres-js.ts')).one,
   'postgres/postgres.js(10)': async () => (await import('./postgres-js.ts')).ten,
+  'mysql/iokernel': async () => (await import('./iokernel-mysql.ts')).elastic,
+  'mysql/iokernel one lane': async () => (await import('./iokernel-mysql.ts')).oneLane,
+  'mysql/mysql2 Pool(10)': async () => (await import('./mysql2.ts')).pool,
+  'mysql/mariadb': async () => (await import('./mariadb.ts')).pool,
   nothing: async () => (await import('./nothing.ts')).nothing,
   'an empty worker': async () => (await import('./nothing.ts')).emptyWorker,
 }

@@ -5,15 +5,9 @@ import { join } from 'node:path'
 import { afterAll, expect, test } from 'vitest'
 import { SkippedError } from '../harness/contestant.ts'
 import type { Row } from '../harness/rows.ts'
+import { ACCOUNTS, accountOf } from '../subjects/accounts.ts'
 import { findPgbench, scriptOf, transactionsPerSecond } from '../subjects/pgbench.ts'
-import {
-  ACCOUNTS,
-  accountOf,
-  COUNT_ENTRIES,
-  SELECT_ACCOUNT,
-  SELECT_ALL_ACCOUNTS,
-  SLOW_READ_ANSWER,
-} from '../subjects/postgres-data.ts'
+import { COUNT_ENTRIES, SELECT_ACCOUNT, SELECT_ALL_ACCOUNTS, SLOW_READ_ANSWER } from '../subjects/postgres-data.ts'
 import { type PostgresCalls, postgresClient } from '../subjects/postgres-operations.ts'
 import { POSTGRES_TARGETS } from './postgres-targets.ts'
 

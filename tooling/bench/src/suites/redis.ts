@@ -5,9 +5,9 @@
  */
 import { type RedisServer, startRedis } from '@iokernel/servers'
 import { Redis } from 'ioredis'
-import { openInCell } from '../harness/subject-handle.ts'
 import { openRedisBenchmark } from '../subjects/redis-benchmark.ts'
 import { REDIS_KEY, redisValue } from '../subjects/redis-operations.ts'
+import { nodeClient } from './node-client.ts'
 import { REDIS_TARGETS } from './redis-targets.ts'
 import type { Suite, SuiteServer, SuiteSubject } from './suite.ts'
 
@@ -19,12 +19,12 @@ export const redisSuite: Suite = {
   ],
   inFlight: [1, 10, 50, 500],
   subjects: [
-    nodeClient('iokernel', 'own'),
-    nodeClient('iokernel inline', 'own'),
-    nodeClient('ioredis', 'peer'),
-    nodeClient('ioredis auto-pipelining', 'peer'),
-    nodeClient('node-redis', 'peer'),
-    nodeClient('valkey-glide', 'peer'),
+    nodeClient('redis', 'iokernel', 'own'),
+    nodeClient('redis', 'iokernel inline', 'own'),
+    nodeClient('redis', 'ioredis', 'peer'),
+    nodeClient('redis', 'ioredis auto-pipelining', 'peer'),
+    nodeClient('redis', 'node-redis', 'peer'),
+    nodeClient('redis', 'valkey-glide', 'peer'),
     redisBenchmark(1, (inFlight) => inFlight === 1),
     // At 500, too, it is what one compares with: a deeper pipeline gains it nothing.
     redisBenchmark(50, (inFlight) => inFlight >= 50),
@@ -33,17 +33,6 @@ export const redisSuite: Suite = {
   openLoop: { operation: 'get', bytes: 64, ratePerSecond: 10_000 },
   targets: REDIS_TARGETS,
   startServer,
-}
-
-function nodeClient(name: string, kind: 'own' | 'peer'): SuiteSubject {
-  return {
-    name,
-    kind,
-    client: `redis/${name}`,
-    joins: () => true,
-    inFlightIn: (cell) => cell.inFlight,
-    open: (server, cell) => openInCell(`redis/${name}`, server.url, cell),
-  }
 }
 
 function redisBenchmark(pipelineDepth: number, joins: (inFlight: number) => boolean): SuiteSubject {

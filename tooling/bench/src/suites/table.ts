@@ -1,7 +1,8 @@
 /** The suites by name. */
 import { mixedSuite } from './mixed.ts'
+import { mysqlSuite } from './mysql.ts'
 import { postgresSuite } from './postgres.ts'
 import { redisSuite } from './redis.ts'
 import type { Suite } from './suite.ts'
 
-export const SUITES: readonly Suite[] = [redisSuite, postgresSuite, mixedSuite]
+export const SUITES: readonly Suite[] = [redisSuite, postgresSuite, mixedSuite, mysqlSuite]
