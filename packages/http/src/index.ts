@@ -36,7 +36,8 @@ export const http: Protocol<HttpTarget, HttpIo, HttpApp, HttpClient> = {
   name: 'http',
   api: PLUGIN_API,
   io: new URL('./io.js', import.meta.url),
-  supports: { replies: 'in-order', lanes: 'pool', push: 'none', serve: false, tls: 'direct' },
+  // TLS by a script: inside the tunnel that a proxy has opened. Without a proxy it is there before anything is said.
+  supports: { replies: 'in-order', lanes: 'pool', push: 'none', serve: false, tls: 'negotiated' },
   limits: {
     // Servers close what idles (nginx after 75 s, Node after 5 s): nothing is kept while nobody calls.
     lanesMin: 0,
