@@ -62,7 +62,7 @@ export function escapable(value: unknown, zone: Zone, depth: number = 0): SqlVal
     case 'boolean':
       return value
     case 'number':
-      return isFiniteNumber(value) ? value : refuse(value)
+      return numberText(value)
     case 'object':
       break
     default:
@@ -75,6 +75,14 @@ export function escapable(value: unknown, zone: Zone, depth: number = 0): SqlVal
   if (!Array.isArray(value) || depth > 1) return refuse(value)
   if (value.length === 0) throw bad('an empty list: in () is no SQL')
   return value.map((each) => escapable(each, zone, depth + 1))
+}
+
+/** `1.5` would be a DECIMAL, and another type of a result than in the binary protocol; `1.5e0` is a DOUBLE. */
+function numberText(value: number): SqlValue {
+  if (!isFiniteNumber(value)) return refuse(value)
+  if (Number.isSafeInteger(value) && !Object.is(value, -0)) return value
+  const text = Object.is(value, -0) ? '-0' : String(value)
+  return raw(text.includes('e') ? text : `${text}e0`)
 }
 
 /** As few digits as say all. */
