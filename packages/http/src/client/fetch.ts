@@ -24,6 +24,7 @@ export async function fetchOver(
   input: string | URL | Request,
   init?: RequestInit,
 ): Promise<Response> {
+  if (!(input instanceof Request)) refusePlace(String(input))
   const request = new Request(input, init)
   const { signal } = request
   try {
@@ -94,6 +95,19 @@ async function sourceOf(request: Request, given: unknown): Promise<BodyGiven | u
   // Its boundary is in the request's content-type already.
   if (given instanceof FormData) return await request.blob()
   return undefined
+}
+
+/** The platform refuses these too, but shows what was given. */
+function refusePlace(input: string): void {
+  let url: URL
+  try {
+    url = new URL(input)
+  } catch {
+    throw new TypeError('fetch takes a whole URL: https://api.internal/path')
+  }
+  if (url.username !== '' || url.password !== '') {
+    throw new TypeError('credentials do not go into a URL: give headers: { authorization }')
+  }
 }
 
 function refuseUnsupported(request: Request, init: RequestInit | undefined): void {
