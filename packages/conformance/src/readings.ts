@@ -98,7 +98,7 @@ export function assertRemote(error: unknown, how: string): void {
 
 /** May more replies follow on the same connection? */
 export function goesOn(subject: Subject, fixture: Fixture): boolean {
-  if (fixture.ended === true || fixture.keys !== undefined) return false
+  if (fixture.ended === true || fixture.last === true || fixture.keys !== undefined) return false
   const { closed, unanswered } = readWhole(subject, fixture)
   return !closed && unanswered === 0
 }

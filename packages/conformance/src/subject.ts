@@ -65,6 +65,8 @@ export interface Fixture<Io extends Cloneable = Cloneable> extends Setting<Io> {
   readonly after?: Transcript<Io>
   /** The peer half-closes after the bytes. */
   readonly ended?: boolean
+  /** The peer's last word, though no frame says `Close`: what comes behind it on this connection is nobody's. */
+  readonly last?: boolean
   /**
    * What the kernel makes of it, in order. Absent: what one reading of the whole gives, which must answer every request
    * and leave nothing over.

@@ -6,10 +6,11 @@
 import assert from 'node:assert/strict'
 import { ByteWriter, type Connection } from '@iokernel/core/plugin'
 import { type Arrival, expectedLines, linesOf } from '../arrivals.ts'
-import { connectionOf, driveOn, prepare } from '../play.ts'
+import { connectionOf } from '../play.ts'
 import { assertReading, NOTHING_SAID, readWhole } from '../readings.ts'
 import type { Runner } from '../runner.ts'
-import { bytesOf, callsIn, type Fixture, type Sample, type Subject } from '../subject.ts'
+import { encodedSample, prepareSample, readSample } from '../sample-readings.ts'
+import { callsIn, type Fixture, type Sample, type Subject } from '../subject.ts'
 
 export function agreementTests(runner: Runner, subject: Subject): void {
   runner.test('the replies of the codec samples are one reply each', () => readSamples(subject))
@@ -97,9 +98,9 @@ function correlationTests({ test }: Runner, subject: Subject): void {
 
 function compareWireIds(subject: Subject, one: Sample): void {
   const { operation } = one
-  const { payload, hint } = encoded(one)
+  const { payload, hint } = encodedSample(one)
   const [first, second] = [1, 2].map((wireId) => {
-    const { connection } = prepare(subject, settingOfSample(one))
+    const { connection } = prepareSample(subject, one)
     assert(connection.submit !== undefined, 'submit(), which writes the wire id into a request')
     const out = new ByteWriter()
     connection.submit(Uint8Array.from(payload), hint, wireId, out)
@@ -120,29 +121,13 @@ function readToNobody(subject: Subject, fixture: Fixture): void {
 /** What `encode` hints, the framer must understand. */
 function readSamples(subject: Subject): void {
   for (const one of subject.samples) {
-    const { operation, reply } = one
-    const { payload, hint } = encoded(one)
-    const silent = operation.answer === 'written'
-    const driver = prepare(subject, settingOfSample(one))
-    const reading = driveOn(driver, { requests: [{ hint, payload, silent }], chunks: silent ? [] : [bytesOf(reply)] })
+    const reading = readSample(subject, one)
     // An error may be flagged as one; what matters is that it is the one reply.
     const flags = reading.arrivals.map((arrival) => (arrival.kind === 'reply' ? arrival.flags : 0))[0] ?? 0
-    const lines = silent ? [] : expectedLines([{ reply, flags }], 1)
+    const { operation, reply } = one
+    const lines = operation.answer === 'written' ? [] : expectedLines([{ reply, flags }], 1)
     assertReading(reading, { lines, says: NOTHING_SAID }, `the reply to ${operation.name}`)
   }
-}
-
-function settingOfSample({ after, operation }: Sample): Parameters<typeof prepare>[1] {
-  return {
-    ...(after === undefined ? {} : { after }),
-    ...(operation.on === 'session' ? { purpose: 'session' } : {}),
-  }
-}
-
-function encoded({ operation, args }: Sample): { readonly hint: number; readonly payload: Uint8Array } {
-  const out = new ByteWriter()
-  const hint = operation.encode(out, args)
-  return { hint, payload: Uint8Array.from(out.written()) }
 }
 
 function arrivalsOf(subject: Subject): readonly Arrival[] {

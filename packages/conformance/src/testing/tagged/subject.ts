@@ -74,6 +74,14 @@ const FIXTURES: readonly Fixture<TaggedIo>[] = [
       { request: '?2 get shape\n', refused: '!2 nobody takes it\n' },
     ],
   },
+  {
+    name: 'a request, and then only what no request follows',
+    side: 'server',
+    last: true,
+    bytes: '?3 get colour\n*\n',
+    expected: [{ request: '?3 get colour\n', refused: '!3 nobody takes it\n' }],
+    says: '*\n',
+  },
 ]
 
 export const healthyTagged: Subject<TaggedIo> = {
