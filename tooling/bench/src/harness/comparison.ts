@@ -38,7 +38,7 @@ export async function compare(suite: Suite, server: SuiteServer, options: Compar
     await server.prepare(cell.operation, cell.bytes)
     const entrants = await openAll(server, cell, options, { skipped, failures })
     try {
-      await playRounds(entrants, cell, options, { results, failures })
+      await playRounds(server, entrants, cell, options, { results, failures })
     } finally {
       await Promise.all(entrants.map(({ contestant }) => contestant.close()))
     }
@@ -55,6 +55,8 @@ export function nameOf({ operation, bytes, inFlight }: Cell): string {
 interface Entrant {
   readonly subject: SuiteSubject
   readonly contestant: Contestant
+  /** Made while it opened; undefined where the server does not count. */
+  readonly connections: number | undefined
 }
 
 async function openAll(
@@ -67,7 +69,8 @@ async function openAll(
   for (const subject of options.subjects) {
     if (!subject.joins(cell) || notes.skipped.has(subject.name)) continue
     try {
-      entrants.push({ subject, contestant: await subject.open(server, cell) })
+      const { result, connections } = await counted(server, () => subject.open(server, cell))
+      entrants.push({ subject, contestant: result, connections })
     } catch (error) {
       // Ours is here: when it does not load, that is a failure.
       if (error instanceof SkippedError && subject.kind !== 'own') notes.skipped.set(subject.name, error.message)
@@ -77,21 +80,39 @@ async function openAll(
   return entrants
 }
 
+/** One opens or measures at a time, so whatever connections are made meanwhile are its own. */
+async function counted<Result>(
+  server: SuiteServer,
+  work: () => Promise<Result>,
+): Promise<{ readonly result: Result; readonly connections: number | undefined }> {
+  const before = await server.connectionsMade?.()
+  const result = await work()
+  const after = await server.connectionsMade?.()
+  return { result, connections: before === undefined || after === undefined ? undefined : after - before }
+}
+
 async function playRounds(
+  server: SuiteServer,
   entrants: readonly Entrant[],
   cell: Cell,
   options: ComparisonOptions,
   notes: { readonly results: Results; readonly failures: string[] },
 ): Promise<void> {
   const failed = new Set<Entrant>()
+  for (const { subject, connections } of entrants) {
+    notes.results.addConnections(subject.name, { ...cell, inFlight: subject.inFlightIn(cell) }, connections)
+  }
   for (let round = 0; round <= options.rounds; round++) {
     const isWarmUp = round === 0
     for (const entrant of shuffled(entrants, options.random)) {
       if (failed.has(entrant)) continue
       const { subject, contestant } = entrant
       try {
-        const measured = await contestant.round(isWarmUp ? options.warmUpDurationMs : options.roundDurationMs)
-        if (!isWarmUp) notes.results.add(subject.name, { ...cell, inFlight: subject.inFlightIn(cell) }, measured)
+        const durationMs = isWarmUp ? options.warmUpDurationMs : options.roundDurationMs
+        const { result: measured, connections } = await counted(server, () => contestant.round(durationMs))
+        const own = { ...cell, inFlight: subject.inFlightIn(cell) }
+        notes.results.addConnections(subject.name, own, connections)
+        if (!isWarmUp) notes.results.add(subject.name, own, measured)
       } catch (error) {
         failed.add(entrant)
         notes.failures.push(`${subject.name}, ${nameOf(cell)}: ${messageOf(error)}`)
@@ -103,12 +124,19 @@ async function playRounds(
 /** Rounds by subject and cell. A program that takes part in two cells with the same number in flight has one row. */
 class Results {
   readonly #rounds = new Map<string, Measured[]>()
+  readonly #connections = new Map<string, number>()
 
   add(subject: string, cell: Cell, measured: Measured): void {
     const key = keyOf(subject, cell)
     const rounds = this.#rounds.get(key) ?? []
     this.#rounds.set(key, rounds)
     rounds.push(measured)
+  }
+
+  addConnections(subject: string, cell: Cell, connections: number | undefined): void {
+    if (connections === undefined) return
+    const key = keyOf(subject, cell)
+    this.#connections.set(key, (this.#connections.get(key) ?? 0) + connections)
   }
 
   /** In the order of cells and subjects, not in that of the shuffle. */
@@ -119,7 +147,7 @@ class Results {
         const own = { ...cell, inFlight: subject.inFlightIn(cell) }
         const key = keyOf(subject.name, own)
         const rounds = this.#rounds.get(key)
-        if (rounds !== undefined) rows.set(key, rowOf(subject.name, own, rounds))
+        if (rounds !== undefined) rows.set(key, rowOf(subject.name, own, rounds, this.#connections.get(key)))
       }
     }
     return [...rows.values()]

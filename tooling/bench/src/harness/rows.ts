@@ -16,6 +16,8 @@ export interface Row {
   /** Null where the system does not tell. */
   readonly mainCpuUsPerOp: number | null
   readonly rssMb: number
+  /** How many it has made, its rounds and the warm-up together; where the server counts them. */
+  readonly connections?: number
 }
 
 /** A subject under a fixed rate. */
@@ -56,6 +58,7 @@ export function rowOf(
   subject: string,
   cell: { readonly operation: string; readonly bytes: number; readonly inFlight: number },
   rounds: readonly Measured[],
+  connections?: number,
 ): Row {
   const { operation, bytes, inFlight } = cell
   const mainCpu = rounds.map((round) => (round.mainCpuUs === null ? Number.NaN : round.mainCpuUs / round.operations))
@@ -70,6 +73,7 @@ export function rowOf(
     cpuUsPerOp: rounded(over(rounds, (round) => round.cpuUs / round.operations)),
     mainCpuUsPerOp: mainCpu.some(Number.isNaN) ? null : rounded(median(mainCpu)),
     rssMb: rounded(over(rounds, (round) => round.rssBytes / MB)),
+    ...(connections !== undefined && { connections }),
   }
 }
 

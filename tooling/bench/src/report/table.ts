@@ -101,6 +101,7 @@ function cellText(suite: Suite, cell: Cell, rows: readonly Row[]): string {
   }
   const [peer, limit] = [fastest('peer'), fastest('limit')]
   const head = ['subject', 'per second', '× best peer', '% of limit', 'p50 µs', 'p99 µs', 'CPU µs', 'main', 'RSS MB']
+  const isCounted = inCell.some(({ row }) => row.connections !== undefined)
   const lines = inCell.map(({ row }) => [
     row.subject,
     whole(row.opsPerSecond),
@@ -111,8 +112,9 @@ function cellText(suite: Suite, cell: Cell, rows: readonly Row[]): string {
     row.cpuUsPerOp.toFixed(2),
     row.mainCpuUsPerOp?.toFixed(2) ?? '?',
     whole(row.rssMb),
+    ...(isCounted ? [row.connections === undefined ? '?' : whole(row.connections)] : []),
   ])
-  return `${nameOf(cell)}\n${columns([head, ...lines])}`
+  return `${nameOf(cell)}\n${columns([[...head, ...(isCounted ? ['connections'] : [])], ...lines])}`
 }
 
 function whole(value: number): string {

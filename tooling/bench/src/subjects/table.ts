@@ -27,6 +27,9 @@ const SUBJECTS: Readonly<Record<string, () => Promise<Subject>>> = {
   'mysql/iokernel one lane': async () => (await import('./iokernel-mysql.ts')).oneLane,
   'mysql/mysql2 Pool(10)': async () => (await import('./mysql2.ts')).pool,
   'mysql/mariadb': async () => (await import('./mariadb.ts')).pool,
+  'http-client/iokernel': async () => (await import('./iokernel-http.ts')).pool,
+  'http-client/undici': async () => (await import('./undici.ts')).pool,
+  'http-client/node:http': async () => (await import('./node-http.ts')).agent,
   nothing: async () => (await import('./nothing.ts')).nothing,
   'an empty worker': async () => (await import('./nothing.ts')).emptyWorker,
 }

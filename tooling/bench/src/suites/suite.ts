@@ -62,6 +62,8 @@ export interface SuiteServer {
   readonly description: string
   /** Puts the data there that the operation expects. */
   prepare(operation: string, bytes: number): Promise<void>
+  /** How many connections have been made to it since its start, where that is of interest. */
+  connectionsMade?(): Promise<number>
   stop(): Promise<void>
 }
 
