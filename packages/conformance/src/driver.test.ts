@@ -185,7 +185,12 @@ describe('breaches of the contract', () => {
   })
 })
 
-test.each([0, -1, 1.5, Number.NaN, Number.POSITIVE_INFINITY])('callsMax() of %d is refused', (most) => {
+test('callsMax() may have no bound', () => {
+  expect(new Driver({ ...pairs(), callsMax: () => Number.POSITIVE_INFINITY }).callsMax).toBe(Number.POSITIVE_INFINITY)
+  expect(new Driver(pairs()).callsMax).toBe(Number.POSITIVE_INFINITY)
+})
+
+test.each([0, -1, 1.5, Number.NaN])('callsMax() of %d is refused', (most) => {
   const driver = new Driver({ ...pairs(), callsMax: () => most })
   expect(() => driver.request(0)).toThrow(/callsMax/)
 })

@@ -325,8 +325,9 @@ export class Driver implements FrameSink {
   /** Asked each time there is room, so that it must hold at any time. */
   #checkCallsMax(): void {
     const most = this.connection.callsMax?.()
+    const isBound = most !== undefined && most !== Number.POSITIVE_INFINITY
     assert(
-      most === undefined || (Number.isSafeInteger(most) && most >= 1),
+      !isBound || (Number.isSafeInteger(most) && most >= 1),
       `callsMax() returned ${String(most)}: a whole number, and at least one call may be unanswered`,
     )
   }
