@@ -31,8 +31,8 @@ export interface Contents {
 }
 
 /**
- * What goes out with its head. Beyond it a server that refuses by the head alone would have been sent all of it, and one
- * request would fill a quarter of the ring that the whole thread shares.
+ * What goes out with its head. Beyond it a server that refuses by the head alone would have been sent all of it, and
+ * one request would fill a quarter of the ring that the whole thread shares.
  */
 const WHOLE_BYTES_MAX = 256 * 1024
 /** One write: large enough that a call's cost disappears, small enough that a refusal is noticed in time. */

@@ -6,7 +6,7 @@
  * Rules: data is given as views of the pieces; nothing of it is copied. Extensions are skipped. The framer has judged
  * the same bytes on the other thread, so what does not fit here is a disagreement of the two, and is an error.
  *
- * Limits: a size of 13 hexadecimal digits (2^52); trailers of `TRAILER_BYTES_MAX`.
+ * Limits: a size of 16 hexadecimal digits and less than 2^53; trailers of `TRAILER_BYTES_MAX`.
  */
 import { RemoteProtocolError } from '@iokernel/core/plugin'
 import { HttpFields, NO_FIELDS } from './fields.ts'
@@ -16,7 +16,7 @@ const LF = 0x0a
 
 /** What the framer may let pass at the most (`HEAD_BYTES_MAX_LARGEST`). */
 const TRAILER_BYTES_MAX = 1 << 20
-const SIZE_DIGITS_MAX = 13
+const SIZE_DIGITS_MAX = 16
 
 type Phase = 'size' | 'extension' | 'size-end' | 'data' | 'data-end' | 'trailer' | 'done'
 
@@ -79,8 +79,10 @@ export class ChunkedDecoder {
   #takeSize(byte: number): void {
     const digit = digitOf(byte)
     if (digit >= 0) {
-      if (++this.#digits > SIZE_DIGITS_MAX) throw wrong('has a size beyond all bounds')
       this.#sizeBytes = this.#sizeBytes * 16 + digit
+      if (++this.#digits > SIZE_DIGITS_MAX || this.#sizeBytes > Number.MAX_SAFE_INTEGER) {
+        throw wrong('has a size beyond all bounds')
+      }
       return
     }
     if (this.#digits === 0) throw wrong('has a chunk without a size')
