@@ -24,7 +24,7 @@ export type { ValueCodec, ValueOptions } from './codec/values.ts'
 export type { FramerLimits } from './limits.ts'
 export type { RpcTarget } from './resolve.ts'
 
-/** Hand it to `createKernel({ protocols: [msgpackRpc] })`, and to `kernel.connect(msgpackRpc, 'msgpack-rpc://host:6666')`. */
+/** Hand it to `createKernel({ protocols: [msgpackRpc] })`, and to `kernel.connect(msgpackRpc, target)`. */
 export const msgpackRpc: Protocol<RpcTarget, RpcIo, RpcApp, RpcClient> = {
   kind: 'protocol',
   name: 'msgpack-rpc',

@@ -28,7 +28,10 @@ export interface RequestContext {
 
 /** `deadlineMs` and `signal` are for the registration: there may be no connection yet. */
 export interface HandleOptions extends WaitOptions {
-  /** Handlers that run at once; the peer's requests beyond are answered with an error. Default 1000: as a thread pool's queue. */
+  /**
+   * Handlers that run at once; the peer's requests beyond are answered with an error. Default 1000: a peer that has
+   * more on its way does not wait for answers.
+   */
   readonly runningMax?: number
 }
 

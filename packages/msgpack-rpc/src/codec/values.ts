@@ -2,8 +2,8 @@
  * Values: what MessagePack says as JavaScript, and back. Built on @msgpack/msgpack, and exact where that is not.
  *
  * Rules:
- * 1. Integers are exact in both directions: a number where it is safe, a bigint beyond. A bigint that has no encoding is
- *    refused, not cut.
+ * 1. Integers are exact in both directions: a number where it is safe, a bigint beyond. A bigint that has no encoding
+ *    is refused, not cut.
  * 2. What is decoded owns its memory: bytes and extensions are copies.
  * 3. Texts are UTF-8. A map is a plain object; a key that is no text and no number is refused, and so is `__proto__`.
  * 4. What would be lost in silence is refused: a Map, a Set, a promise that somebody forgot to wait for.

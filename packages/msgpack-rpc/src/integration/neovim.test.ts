@@ -2,7 +2,7 @@
 
 import { ExtData, ExtensionCodec, type RpcClient, RpcError } from '@iokernel/msgpack-rpc'
 import { type Neovim, startNeovim } from '@iokernel/servers'
-import { encode } from '@msgpack/msgpack'
+import { decode, encode } from '@msgpack/msgpack'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { inEveryMode, until } from '../../fixtures/world.ts'
 
@@ -103,10 +103,11 @@ for (const listen of ['unix', 'tcp'] as const) {
         extensionCodec.register({
           type,
           encode: (value) => (value instanceof Handle && value.type === type ? encode(value.id) : null),
-          decode: (data) => new Handle(type, data[0] as number),
+          // The data is a number in MessagePack.
+          decode: (data) => new Handle(type, decode(data) as number),
         })
       }
-      const knowing = world.connect({ url: target(), codec: { extensionCodec: withNumbers(extensionCodec, Handle) } })
+      const knowing = world.connect({ url: target(), codec: { extensionCodec } })
       const buffer = await knowing.call<Handle>('nvim_create_buf', [true, true])
       expect(buffer).toBeInstanceOf(Handle)
       await knowing.call('nvim_buf_set_lines', [buffer, 0, -1, true, ['one', 'two']])
@@ -145,19 +146,4 @@ for (const listen of ['unix', 'tcp'] as const) {
       await refused.close({ deadlineMs: 100 })
     })
   })
-}
-
-/** Handles beyond 127 are integers of more bytes: the data is MessagePack itself. */
-function withNumbers<Handle>(codec: ExtensionCodec, make: new (type: number, id: number) => Handle): ExtensionCodec {
-  for (const type of [0, 1, 2]) {
-    codec.register({
-      type,
-      encode: (value) => {
-        const handle = value as { readonly type: number; readonly id: number }
-        return value instanceof make && handle.type === type ? encode(handle.id) : null
-      },
-      decode: (data) => new make(type, data.length === 1 ? (data[0] as number) : new DataView(data.buffer).getUint8(1)),
-    })
-  }
-  return codec
 }
