@@ -3,7 +3,9 @@
  *
  * Rules:
  * 1. How a statement is sent follows from its analysis: what is proven to read shares lanes and may be sent again; what
- *    writes has a lane to itself while it runs; after what nobody can judge, the lane is reset.
+ *    writes has a lane to itself while it runs. What nobody can judge has a connection that nobody has used since its
+ *    last reset, and is reset again: it may ask for what others have left (LAST_INSERT_ID() in a stored function), and
+ *    leave something itself.
  * 2. On a session everything is a call of the one caller's: nothing is sent again, nothing is reset in between.
  * 3. Prepared: what has placeholders, and what every server prepares (queries and changes of data). Everything else
  *    goes as text.
@@ -39,7 +41,7 @@ export const QUERY_READ: Query = { ...onLane, name: 'QUERY READ', access: 'read'
 /** Leaves the connection as it was. */
 export const QUERY_WRITE: Query = { ...onLane, name: 'QUERY WRITE', access: 'write', idempotent: false }
 /** Nobody knows. */
-export const QUERY_TAINT: Query = { ...onLane, name: 'QUERY TAINT', access: 'write', idempotent: false, taints: true }
+export const QUERY_TAINT: Query = { ...QUERY_WRITE, name: 'QUERY TAINT', on: 'session' }
 
 /** On a session. */
 export const QUERY_SESSION: Query = {
@@ -108,13 +110,7 @@ const simpleOnLane = {
 
 export const SIMPLE_READ: Simple = { ...simpleOnLane, name: 'SIMPLE READ', access: 'read', idempotent: true }
 export const SIMPLE_WRITE: Simple = { ...simpleOnLane, name: 'SIMPLE WRITE', access: 'write', idempotent: false }
-export const SIMPLE_TAINT: Simple = {
-  ...simpleOnLane,
-  name: 'SIMPLE TAINT',
-  access: 'write',
-  idempotent: false,
-  taints: true,
-}
+export const SIMPLE_TAINT: Simple = { ...SIMPLE_WRITE, name: 'SIMPLE TAINT', on: 'session' }
 
 export const SIMPLE_SESSION: Simple = {
   name: 'SIMPLE SESSION',

@@ -61,7 +61,8 @@ export function writePrepared(out: ByteWriter, statement: Statement, values: rea
 export function writeQuery(out: ByteWriter, statement: Statement, values: readonly unknown[]): void {
   const at = beginPacket(out)
   out.u8(QUERY)
-  if (values.length === 0) out.copy(statement.bytes)
+  const { placeholders = NO_PLACEHOLDERS } = statement.analysis
+  if (values.length === 0 && placeholders.length === 0) out.copy(statement.bytes)
   else out.utf8(interpolated(statement, values))
   endPacket(out, at)
 }
@@ -199,6 +200,7 @@ function writeText(out: ByteWriter, text: string): number {
   return Type.VarString
 }
 
+const NO_PLACEHOLDERS: readonly number[] = []
 /** Above every type's number. */
 const UNSIGNED = 0x100
 /** What stands behind the type on the wire. */

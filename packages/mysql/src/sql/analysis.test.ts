@@ -73,7 +73,7 @@ const WRITE = [
   'drop table t',
   'grant select on db.* to app@localhost',
   "create user 'app'@'%' identified by 'x'",
-  'create definer = root@localhost procedure p() begin set x = 1; select y; end',
+  'create definer = root@localhost procedure p() begin set @x = 1; select @y; end',
   'analyze table t',
   'optimize table t',
   'flush privileges',

@@ -116,6 +116,9 @@ function same(first: readonly number[] | undefined, second: readonly number[] | 
 }
 
 function judge(piece: Piece, at: number, names: Trusted): Found {
+  // What a body says is not run by being defined.
+  const verb = piece.word(at)
+  if ((verb === 'create' || verb === 'alter') && piece.hasBody()) return COMMITS
   return variablesIn(piece, at) ?? byFirstWord(piece, at, names)
 }
 
@@ -226,7 +229,7 @@ function definition(piece: Piece, at: number, names: Trusted): Found {
   for (let index = at + 1; index < Math.min(piece.end, at + 4); index++) {
     if (piece.word(index) === 'temporary') return refused(TEMPORARY)
   }
-  if (piece.word(at) !== 'create' || piece.hasBody() || piece.find('table', at) < 0) return COMMITS
+  if (piece.word(at) !== 'create' || piece.find('table', at) < 0) return COMMITS
   const select = firstOf(piece, at, SELECTS)
   if (select < 0) return COMMITS
   const made = query(piece.from(select), select, names)
