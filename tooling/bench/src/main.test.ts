@@ -46,6 +46,8 @@ test('--quick measures one subject and writes its rows', { timeout: 60_000 }, as
   }
 })
 
+const TINY = ['--quick', '--rounds', '1', '--round-ms', '60']
+
 /** Runs a suite and returns its report and the rows of `--json`. */
 async function run(...args: string[]): Promise<{ stdout: string; rows: readonly Record<string, unknown>[] }> {
   const json = join(folder, `${args[0]}.json`)
@@ -55,8 +57,7 @@ async function run(...args: string[]): Promise<{ stdout: string; rows: readonly 
 
 test('postgres measures every operation, and pgbench beside one', { timeout: 60_000 }, async () => {
   const subjects = ['iokernel', 'pg pipeline', 'pgbench pipeline 20']
-  const tiny = ['--quick', '--rounds', '1', '--round-ms', '60', '--in-flight', '20']
-  const { stdout, rows } = await run('postgres', ...tiny, '--subjects', subjects.join(','))
+  const { stdout, rows } = await run('postgres', ...TINY, '--in-flight', '20', '--subjects', subjects.join(','))
   expect(stdout).toMatch(/fsync=\w+ synchronous_commit=\w+/)
   expect(stdout).toContain('select 100 B at 2000 a second in bursts')
   const clients = subjects.slice(0, 2)
@@ -84,6 +85,34 @@ test('mixed measures three streams of each subject', { timeout: 60_000 }, async 
     expect(row['p50Us']).toBeGreaterThan(row['operation'] === 'slow' ? 200_000 : 0)
     expect(row['maxUs']).toBeGreaterThanOrEqual(row['p99Us'] as number)
   }
+})
+
+test('mysql measures every operation', { timeout: 60_000 }, async () => {
+  const subjects = ['iokernel', 'mysql2 Pool(10)', 'mariadb']
+  const { stdout, rows } = await run('mysql', ...TINY, '--in-flight', '20', '--subjects', subjects.join(','))
+  expect(stdout).toMatch(/MariaDB .* innodb_flush_log_at_trx_commit=1/)
+  expect(rows.map((row) => `${row['subject']} ${row['operation']} ${row['inFlight']}`)).toEqual(
+    ['select', 'rows-10000', 'insert'].flatMap((operation) => subjects.map((name) => `${name} ${operation} 20`)),
+  )
+  for (const row of rows) expect(row['opsPerSecond']).toBeGreaterThan(0)
+})
+
+test('http-client says how many connections were made', { timeout: 60_000 }, async () => {
+  const { stdout, rows } = await run('http-client', ...TINY, '--in-flight', '8')
+  expect(stdout).toMatch(/RSS MB +connections/)
+  expect(rows.map((row) => row['subject'])).toEqual(['iokernel', 'undici', 'node:http'])
+  for (const row of rows) {
+    expect(row['opsPerSecond']).toBeGreaterThan(0)
+    expect(row['connections']).toBeGreaterThan(0)
+    expect(row['connections']).toBeLessThanOrEqual(64)
+  }
+})
+
+test('msgpack-rpc measures an echo in three protocols', { timeout: 60_000 }, async () => {
+  const { rows } = await run('msgpack-rpc', ...TINY)
+  const subjects = ['iokernel', '@grpc/grpc-js', 'JSON over HTTP, undici Pool(64)']
+  expect(rows.map((row) => row['subject'])).toEqual(subjects)
+  for (const row of rows) expect(row['opsPerSecond']).toBeGreaterThan(0)
 })
 
 test('a wrong command line ends with 2 and says what there is', async () => {

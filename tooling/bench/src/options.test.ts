@@ -54,6 +54,17 @@ test('mixed is one mixture', () => {
   expect(parse('mixed --quick --round-ms 70').roundDurationMs).toBe(70)
 })
 
+test.each([
+  ['mysql', ['iokernel', 'iokernel one lane', 'mysql2 Pool(10)', 'mariadb'], ['select 100 50', 'select 100 200']],
+  ['http-client', ['iokernel', 'undici', 'node:http'], ['json 200 64']],
+  ['msgpack-rpc', ['iokernel', '@grpc/grpc-js', 'JSON over HTTP, undici Pool(64)'], ['echo 100 64']],
+])('%s alone is everything that was promised', (name, subjects, lines) => {
+  const options = parse(name)
+  expect(options.subjects.map((subject) => subject.name)).toEqual(subjects)
+  const found = options.cells.map(({ operation, bytes, inFlight }) => `${operation} ${bytes} ${inFlight}`)
+  expect(found.slice(0, lines.length)).toEqual(lines)
+})
+
 test('every option narrows the run', () => {
   const narrow = '--operations set --bytes 64,128 --in-flight 3 --subjects ioredis,iokernel'
   const options = parse(`redis --quick --rounds 7 ${narrow} --seed 5 --json x`)

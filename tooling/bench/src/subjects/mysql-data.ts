@@ -1,5 +1,6 @@
 /**
- * The tables of the MySQL suite and their statements: one place for the server that makes them and the clients that ask.
+ * The tables of the MySQL suite and their statements: one place for the server that makes them and the clients that
+ * ask.
  *
  * Rules: the rows are those of the Postgres suite. The tables have names of their own: the server may be somebody
  * else's. Times are UTC, and every client is told so.

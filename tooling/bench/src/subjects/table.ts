@@ -30,6 +30,9 @@ const SUBJECTS: Readonly<Record<string, () => Promise<Subject>>> = {
   'http-client/iokernel': async () => (await import('./iokernel-http.ts')).pool,
   'http-client/undici': async () => (await import('./undici.ts')).pool,
   'http-client/node:http': async () => (await import('./node-http.ts')).agent,
+  'msgpack-rpc/iokernel': async () => (await import('./iokernel-msgpack-rpc.ts')).client,
+  'msgpack-rpc/@grpc/grpc-js': async () => (await import('./grpc-js.ts')).unary,
+  'msgpack-rpc/JSON over HTTP, undici Pool(64)': async () => (await import('./json-over-http.ts')).pool,
   nothing: async () => (await import('./nothing.ts')).nothing,
   'an empty worker': async () => (await import('./nothing.ts')).emptyWorker,
 }
