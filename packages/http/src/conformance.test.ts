@@ -14,7 +14,7 @@ import io, { type HttpIo } from './io.ts'
 import { resolve } from './resolve.ts'
 
 const { Request, Upload, UploadPart, UploadEnd } = RequestHint
-const PLAIN = resolve({ origin: 'http://a', pipelining: 16 }).io
+const PLAIN = resolve({ origin: 'http://a', pipelining: 16, probe: '/healthz' }).io
 const TUNNEL = resolve({ origin: 'https://a', proxy: 'http://app:hunter2@proxy:3128' }).io
 
 /** What the kit calls them. */
@@ -56,6 +56,14 @@ const tunnel = (name: string, sends: string, ends: Transcript<HttpIo>['ends']): 
   name,
   options: TUNNEL,
   peer: [{ receives: connect }, { sends }, ...('result' in ends ? [{ upgrades: '' }] : [])],
+  ends,
+})
+
+const probing = (name: string, sends: string, ends: Transcript<HttpIo>['ends']): Transcript<HttpIo> => ({
+  name,
+  script: 'probe',
+  purpose: 'monitor',
+  peer: [{ receives: 'HEAD /healthz HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n' }, { sends }],
   ends,
 })
 
@@ -180,6 +188,9 @@ const subject: Subject<HttpIo> = {
       peer: [],
       ends: { code: 'NOT_CLEAN' },
     },
+    probing('a probe', 'HTTP/1.1 204 No Content\r\nConnection: close\r\n\r\n', { result: { status: 204 } }),
+    probing('a probe that finds nothing there', 'HTTP/1.0 404 Not Found\r\n\r\n', { result: { status: 404 } }),
+    probing('a probe of a server that is ill', 'HTTP/1.1 503 Ill\r\nContent-Length: 3\r\n\r\n', { code: 'STATUS_503' }),
     { name: 'a reset', script: 'reset', purpose: 'session', peer: [], ends: { result: undefined } },
   ],
   samples: [

@@ -21,8 +21,8 @@
  * From `from` on bytes stay in the buffer while they are a head that is not complete, interim heads that nobody waits
  * for, or a reply of at most `WHOLE_BYTES_MAX` that is to cross in one piece; `#held` remembers how many were seen.
  *
- * While a script runs (CONNECT, handshake.ts) a reply is its final head alone, and nothing behind it is looked at: what
- * comes there belongs to TLS.
+ * While a script runs a reply is its final head alone. Behind the answer to CONNECT (handshake.ts) nothing is looked
+ * at, for it belongs to TLS; behind the answer to a probe nothing may come.
  *
  * Limits: limits.ts.
  */
@@ -96,7 +96,8 @@ export class Framer {
           at += this.#head.length
           if (this.#takeHead(from, at, sink)) from = at
           else if (this.#isInterim && at - from > WHOLE_BYTES_MAX) from = this.#pass(from, at, sink)
-          if (this.#hint === SCRIPT && !this.#isInterim) return at - start
+          // The script goes on: what comes next may be TLS. If it is over, what comes next is nobody's.
+          if (this.#hint === SCRIPT && !this.#isInterim && sink.hint() === SCRIPT) return at - start
           break
         case LENGTH: {
           const taken = Math.min(this.#left, end - at)
@@ -197,7 +198,7 @@ export class Framer {
     }
   }
 
-  /** The reply to CONNECT, in a handshake: the script wants the final head and nothing else. */
+  /** The reply to a script: it wants the final head and nothing else. */
   #takeScriptHead(from: number, at: number, sink: FrameSink): boolean {
     const delimited = delimitingOf(this.#head, RequestHint.Connect)
     if (delimited === Delimited.Interim) {

@@ -9,7 +9,7 @@ const SECRET = 'Basic aHVudGVyOjI='
 const TUNNEL: HttpProxy = { tunnelTo: 'api.example:443', authorization: undefined }
 
 function optionsOf(proxy: HttpProxy | undefined): HttpIo {
-  return { proxy, pipelining: 1, limits: { ...FRAMER_LIMITS } }
+  return { proxy, pipelining: 1, probe: undefined, limits: { ...FRAMER_LIMITS } }
 }
 
 function placeOf(encrypted: boolean): Place {

@@ -6,8 +6,8 @@
  *                                         <-  HTTP/1.1 200 Connection established
  *   TLS with api.example                 <-->
  *
- * Rules: what the proxy says is read as strictly as any reply. Bytes of its own behind a 2xx would be taken for TLS: the
- * kernel ends the connection. The proxy's words and the credentials are in no error; `code` names the status.
+ * Rules: what the proxy says is read as strictly as any reply. Bytes of its own behind a 2xx would be taken for TLS:
+ * the kernel ends the connection. The proxy's words and the credentials are in no error; `code` names the status.
  *
  * Limits: TLS to the proxy itself would be TLS inside TLS, which a connection here does not have.
  */

@@ -19,6 +19,7 @@ import { RequestFramer } from './framer/requests.ts'
 import { Framer } from './framer.ts'
 import { handshake } from './handshake.ts'
 import type { FramerLimits } from './limits.ts'
+import { probe } from './probe.ts'
 import { reset } from './reset.ts'
 
 /** What crosses from `resolve` to the I/O thread. */
@@ -28,6 +29,8 @@ export interface HttpIo {
   readonly proxy: HttpProxy | undefined
   /** Requests that may be unanswered on one connection, once the peer has shown that it speaks HTTP/1.1. */
   readonly pipelining: number
+  /** A HEAD that the monitor asks, whole; undefined where the target names no path for it. */
+  readonly probe: Uint8Array | undefined
   readonly limits: FramerLimits & { readonly [name: string]: Cloneable }
 }
 
@@ -57,11 +60,15 @@ class HttpConnection implements Connection {
   readonly #options: HttpIo
   readonly #place: Place
   protected readonly framer: Framer
+  /** There where the target names a path for it: the kernel watches peers that can be asked. */
+  readonly probe?: () => Script<Cloneable>
 
   constructor(options: HttpIo, place: Place) {
     this.#options = options
     this.#place = place
     this.framer = new Framer(options.limits)
+    const request = options.probe
+    if (request !== undefined) this.probe = () => probe(request, options.limits)
   }
 
   handshake(): Script<Cloneable> {

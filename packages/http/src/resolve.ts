@@ -8,7 +8,7 @@
  *    digest. Headers and bounds of the application's side make no difference.
  * 4. Certificates are checked for the host of the origin, whatever address or proxy the connection leads to.
  */
-import type { NameTarget, Resolved, TlsOptions } from '@iokernel/core/plugin'
+import { ByteWriter, type NameTarget, type Resolved, type TlsOptions } from '@iokernel/core/plugin'
 import {
   isPlainObject,
   type Kind,
@@ -23,6 +23,7 @@ import {
   upstreamKey,
 } from '@iokernel/core/toolkit'
 import type { HttpApp } from './app.ts'
+import { writeBodiless } from './codec/encode.ts'
 import { type FieldsGiven, makeTemplate } from './codec/template.ts'
 import type { HttpIo } from './io.ts'
 import { FRAMER_LIMITS, type FramerLimits, HEAD_BYTES_MAX_LARGEST } from './limits.ts'
@@ -53,6 +54,8 @@ export interface HttpTarget {
   readonly pipelining?: number
   /** The most that is gathered of a body that is a stream. Default 64 MB. */
   readonly bodyBytesMax?: number
+  /** A path that is asked for (HEAD) every few seconds: `/healthz`. Default: none, and nobody is asked. */
+  readonly probe?: string
   /** Bounds on what the server may send. */
   readonly limits?: Partial<FramerLimits>
 }
@@ -75,11 +78,11 @@ export function resolve(
   const proxy = proxyOf(given, place, environment)
   const name = nameOf(given, place, proxy)
   const tls = tlsOf(given, place, proxy, name)
-  const io = ioOf(given, place, proxy)
   const app = appOf(given, place, proxy)
-  const { proxy: through, ...open } = io
+  const io = ioOf(given, place, proxy, app)
+  const { proxy: through, probe, ...open } = io
   return {
-    upstreamKey: upstreamKey([name, open, through?.tunnelTo, app.origin], [through?.authorization, tls]),
+    upstreamKey: upstreamKey([name, open, through?.tunnelTo, app.origin], [through?.authorization, probe, tls]),
     authority: authorityOf(place, proxy),
     name,
     io,
@@ -120,6 +123,7 @@ const TARGET: Kind<HttpTarget> = {
       `a whole number from 1 to ${PIPELINING_MAX}`,
     ),
     bodyBytesMax: mustBeCount,
+    probe: must((value) => typeof value === 'string' && value.startsWith('/'), 'a path: /healthz'),
     limits: (value) => problemIn(value, LIMITS),
   },
 }
@@ -184,7 +188,7 @@ function tlsOf(
   }
 }
 
-function ioOf(given: HttpTarget, place: ParsedTarget, proxy: ForwardProxy | undefined): HttpIo {
+function ioOf(given: HttpTarget, place: ParsedTarget, proxy: ForwardProxy | undefined, app: HttpApp): HttpIo {
   const limits: FramerLimits = { ...FRAMER_LIMITS, ...defined(given.limits ?? {}) }
   const isTunnel = proxy !== undefined && place.encrypted
   return {
@@ -196,6 +200,7 @@ function ioOf(given: HttpTarget, place: ParsedTarget, proxy: ForwardProxy | unde
             authorization: isTunnel ? proxy.authorization : undefined,
           },
     pipelining: given.pipelining ?? 1,
+    probe: given.probe === undefined ? undefined : probeOf(given.probe, app),
     limits: { ...limits },
   }
 }
@@ -213,6 +218,17 @@ function appOf(given: HttpTarget, place: ParsedTarget, proxy: ForwardProxy | und
   // What is wrong with them is wrong now, and not with the first request.
   makeTemplate({ host: app.host, fields: app.headers }, undefined)
   return app
+}
+
+/** A whole HEAD, with the fields that every request of the target has. */
+function probeOf(path: string, app: HttpApp): Uint8Array {
+  const { host, headers, origin, proxyAuthorization } = app
+  const ours: [string, string][] = [['connection', 'close']]
+  if (proxyAuthorization !== undefined) ours.push(['proxy-authorization', proxyAuthorization])
+  const out = new ByteWriter(256)
+  const template = makeTemplate({ host, fields: headers }, undefined, ours)
+  writeBodiless(out, { start: `HEAD ${origin}`, path, template }, false)
+  return Uint8Array.from(out.written())
 }
 
 function authorityOf(place: ParsedTarget, proxy: ForwardProxy | undefined): string {

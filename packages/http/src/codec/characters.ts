@@ -1,6 +1,6 @@
 /**
- * Which bytes may stand where in a head (RFC 9110, section 5.6.2; RFC 9112, sections 2 to 5). One table, a bit each, for
- * the framers, for the decoder, and for what callers are allowed to send.
+ * Which bytes may stand where in a head (RFC 9110, section 5.6.2; RFC 9112, sections 2 to 5). One table, a bit each,
+ * for the framers and for the handshake.
  */
 
 /** Bits of `CHARACTERS`. */
@@ -13,8 +13,7 @@ export const Is = {
   Target: 4,
   /** Host and port. No comma, which may be what is left of two of them. */
   Host: 8,
-  Hex: 16,
-  Digit: 32,
+  Digit: 16,
 } as const
 
 export const TAB = 9
@@ -39,7 +38,6 @@ function table(): Uint8Array {
   const lower = 'abcdefghijklmnopqrstuvwxyz'
   const letters = lower + lower.toUpperCase()
   mark(Is.Digit, digits)
-  mark(Is.Hex, `${digits}abcdefABCDEF`)
   mark(Is.Token, `${digits}${letters}!#$%&'*+-.^_\`|~`)
   mark(Is.Host, `${digits}${letters}-._~%!$&'()*+;=:[]`)
   for (let code = 0x21; code < 0x7f; code++) mark(Is.Target, code === 0x23 ? '' : String.fromCharCode(code))
@@ -48,3 +46,7 @@ function table(): Uint8Array {
   }
   return bits
 }
+
+/** The two that nearly every byte of a head is asked for, each by itself: 1 where it may stand there. */
+export const IN_TOKEN: Uint8Array = CHARACTERS.map((bits) => (bits & Is.Token ? 1 : 0))
+export const IN_VALUE: Uint8Array = CHARACTERS.map((bits) => (bits & Is.Value ? 1 : 0))

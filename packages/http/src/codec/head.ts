@@ -20,7 +20,7 @@
  * Limits: `headBytesMax`, `fieldsMax`. The one thing that is taken although the grammar has it otherwise: a status line
  * that ends behind its code, without the space (many servers).
  */
-import { CHARACTERS, COLON, CR, Is, LF, SPACE, TAB } from './characters.ts'
+import { COLON, CR, IN_TOKEN, IN_VALUE, LF, SPACE, TAB } from './characters.ts'
 import { fault, strayByte } from './fault.ts'
 import { Coding, Connection, codingsIn, connectionIn, isHost, lengthIn } from './framing-fields.ts'
 import { requestLine, STATUS_AT, statusLine } from './start-line.ts'
@@ -87,13 +87,15 @@ export class Head {
   scan(bytes: Buffer, start: number, end: number): boolean {
     const limit = Math.min(end, start + this.#limits.headBytesMax)
     let at = start + this.#position
+    const token = IN_TOKEN
+    const value = IN_VALUE
     if (this.fieldsStart === 0) {
       at = this.#startLine(bytes, start, at, limit)
       if (at < 0) return this.#pause(start, ~at, end)
     }
     for (;;) {
       if (this.#colon === 0) {
-        while (at < limit && ((CHARACTERS[bytes[at] as number] as number) & Is.Token) !== 0) at++
+        while (at < limit && token[bytes[at] as number] === 1) at++
         if (at === limit) return this.#pause(start, at, end)
         if (bytes[at] !== COLON || at - start === this.#line) {
           if (bytes[at] !== CR || at - start !== this.#line) throw this.#badName(bytes[at] as number, at - start)
@@ -106,7 +108,7 @@ export class Head {
         this.#colon = at - start
         at++
       }
-      while (at < limit && ((CHARACTERS[bytes[at] as number] as number) & Is.Value) !== 0) at++
+      while (at < limit && value[bytes[at] as number] === 1) at++
       if (at >= limit - 1) {
         if (at < limit && bytes[at] !== CR) throw strayByte(bytes[at] as number, 'in a field')
         return this.#pause(start, at, end)
@@ -122,7 +124,7 @@ export class Head {
   /** Returns where the first field begins, or, inverted, how far it has looked. */
   #startLine(bytes: Buffer, start: number, from: number, limit: number): number {
     let at = from
-    while (at < limit && ((CHARACTERS[bytes[at] as number] as number) & Is.Value) !== 0) at++
+    while (at < limit && IN_VALUE[bytes[at] as number] === 1) at++
     // What will never be a start line is known by its first bytes: nobody waits for the rest of it.
     if (!this.#isRequest) statusLine(bytes, start, at, at < limit)
     if (at < limit && bytes[at] !== CR) throw strayByte(bytes[at] as number, 'in a start line')
@@ -224,7 +226,7 @@ const LETTER_C = 99
 const LETTER_H = 104
 const LETTER_T = 116
 
-/** `name` is in lower case, and of the right length. A token has no byte that `| 32` would make a letter or hyphen of. */
+/** `name` is in lower case, and as long. A token has no byte that `| 32` would make a letter or a hyphen of. */
 function isName(bytes: Buffer, at: number, name: string): boolean {
   for (let index = 0; index < name.length; index++) {
     if (((bytes[at + index] as number) | 32) !== name.charCodeAt(index)) return false
