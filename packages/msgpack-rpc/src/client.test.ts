@@ -198,7 +198,7 @@ describe("the peer's requests", () => {
     let called = 0
     const link = await handled(() => called++)
     expect(await link.ask('r:m', bytes('94 00 05 a1 6d 91 a1 ff'))).toBe(
-      failure(5, 'a text that is no UTF-8').toString('hex'),
+      failure(5, 'a text that is no UTF-8: a codec with rawStrings gives its bytes').toString('hex'),
     )
     expect(called).toBe(0)
   })

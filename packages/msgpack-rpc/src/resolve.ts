@@ -109,6 +109,7 @@ const VALUE_OPTIONS: Kind<ValueOptions> = {
       'an ExtensionCodec, or an object with its methods tryToEncode and decode',
     ),
     useBigInt64: mustBeBoolean,
+    rawStrings: mustBeBoolean,
     ignoreUndefined: mustBeBoolean,
   },
 }

@@ -33,8 +33,10 @@ const TEXT_CHARS_MAX = 1024
 
 function textOf(error: unknown): string | undefined {
   if (typeof error === 'string') return error.slice(0, TEXT_CHARS_MAX)
+  // Of a codec that leaves texts as they are.
+  if (error instanceof Uint8Array) return Buffer.from(error.subarray(0, TEXT_CHARS_MAX)).toString()
   // Neovim: [kind, text].
-  if (Array.isArray(error)) return textOf(error.find((part) => typeof part === 'string'))
+  if (Array.isArray(error)) return textOf(error.find((part) => typeof part === 'string' || part instanceof Uint8Array))
   if (typeof error !== 'object' || error === null) return undefined
   return textOf((error as { readonly message?: unknown }).message)
 }

@@ -62,7 +62,9 @@ function checkText(bytes: Uint8Array, start: number, end: number): void {
     while (at < end && (bytes[at] as number) < 0x80) at++
     if (at === end) return
   }
-  if (!isUtf8(bytes.subarray(start, end))) throw new RemoteProtocolError('a text that is no UTF-8')
+  if (!isUtf8(bytes.subarray(start, end))) {
+    throw new RemoteProtocolError('a text that is no UTF-8: a codec with rawStrings gives its bytes')
+  }
 }
 
 /** Up to here a loop over the bytes is cheaper than a view and a call into native code. Not measured. */

@@ -4,6 +4,7 @@ import { describe, expect, it } from 'vitest'
 import { ENCODED } from '../../fixtures/encodings.ts'
 import { bytes } from '../../fixtures/messages.ts'
 import { ExtData, ExtensionCodec } from '../index.ts'
+import { RpcError } from './errors.ts'
 import { foreignCodec, valueCodec } from './values.ts'
 
 const codec = valueCodec()
@@ -144,6 +145,22 @@ describe('what is decoded', () => {
   })
 })
 
+describe('texts that stay bytes', () => {
+  const raw = valueCodec({ rawStrings: true })
+
+  it('are what was sent, whatever it was, and copies', () => {
+    const value = readShared(bytes('93 a2 61 ff 81 a1 6b a0 cf 00 00 00 00 00 00 00 05'), raw)
+    expect(value).toEqual([new Uint8Array([0x61, 0xff]), { k: new Uint8Array(0) }, 5])
+    expect((value as [Uint8Array])[0].buffer.byteLength).toBe(2)
+  })
+
+  it('are the message of an error nevertheless', () => {
+    const error = readShared(Buffer.from(encode([0, 'of Neovim'])), raw)
+    expect(new RpcError(error).message).toBe('of Neovim')
+    expect(new RpcError(new Uint8Array([0x6e, 0x6f])).message).toBe('no')
+  })
+})
+
 describe('what is encoded', () => {
   it('leaves out what is undefined, unless told to say nil', () => {
     expect(hex({ a: undefined, b: 1 })).toBe('81a16201')
@@ -217,9 +234,6 @@ describe('extensions', () => {
 
   it('that fail, fail with a code', () => {
     const own = new ExtensionCodec()
-    const fail = () => {
-      throw new Error('no')
-    }
     own.register({ type: 2, encode: (value) => (value instanceof Window ? fail() : null), decode: fail })
     const failing = valueCodec({ extensionCodec: own })
     expect(() => read('d4 02 00', failing)).toThrow(expect.objectContaining({ code: 'UNDECODABLE' }))
@@ -231,15 +245,25 @@ describe("somebody else's codec", () => {
   it('is given memory of its own, and its errors get a code', () => {
     const seen: Uint8Array[] = []
     const foreign = foreignCodec({
-      encode: (value) => (value === 'bad' ? JSON.parse('{') : new TextEncoder().encode(JSON.stringify(value))),
+      encode: (value) => (value === 'bad' ? fail() : encode(value)),
       decode: (given) => {
         seen.push(given)
-        return JSON.parse(Buffer.from(given).toString())
+        return given.length === 1 ? fail() : decode(given)
       },
     })
-    expect(readShared(Buffer.from('[1]'), foreign)).toEqual([1])
-    expect(Buffer.from(seen[0] as Uint8Array).toString()).toBe('[1]')
+    expect(readShared(bytes('91 01'), foreign)).toEqual([1])
+    expect(Buffer.from(seen[0] as Uint8Array).toString('hex')).toBe('9101')
+    expect(hex([1], foreign)).toBe('9101')
     expect(() => foreign.encode('bad')).toThrow(expect.objectContaining({ code: 'ARGUMENT' }))
-    expect(() => readShared(Buffer.from('['), foreign)).toThrow(expect.objectContaining({ code: 'UNDECODABLE' }))
+    expect(() => readShared(bytes('01'), foreign)).toThrow(expect.objectContaining({ code: 'UNDECODABLE' }))
+  })
+
+  it.each(['', '91', '01 01', 'c1', '92 01'])('that makes no value is not believed: %j', (made) => {
+    const foreign = foreignCodec({ encode: () => bytes(made), decode: () => null })
+    expect(() => foreign.encode(1)).toThrow(expect.objectContaining({ code: 'ARGUMENT', side: 'local' }))
   })
 })
+
+function fail(): never {
+  throw new Error('no')
+}

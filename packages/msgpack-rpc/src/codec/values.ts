@@ -21,7 +21,7 @@
 import { IoKernelError, LocalError, RemoteError } from '@iokernel/core/plugin'
 import { Decoder, Encoder, type ExtData, ExtensionCodec, type ExtensionCodecType } from '@msgpack/msgpack'
 import { DEPTH_MAX_LARGEST } from '../limits.ts'
-import { inspect } from './inspect.ts'
+import { Found, inspect } from './inspect.ts'
 
 /** What makes bytes of values and values of bytes; one's own may take the place of the built-in one. */
 export interface ValueCodec {
@@ -36,6 +36,11 @@ export interface ValueOptions {
   readonly extensionCodec?: ExtensionCodecType<undefined>
   /** Every integer that was sent in 64 bits is a bigint, however small. Default: only those that need it. */
   readonly useBigInt64?: boolean
+  /**
+   * Texts stay bytes, for peers that call text what is none: Neovim does, for lines of files in other encodings. Keys
+   * of maps are text nevertheless, and nobody looks whether they are.
+   */
+  readonly rawStrings?: boolean
   /** Fields that are `undefined` are left out, as JSON does. Default true; otherwise they are nil. */
   readonly ignoreUndefined?: boolean
 }
@@ -47,10 +52,18 @@ export function valueCodec(options: ValueOptions = {}): ValueCodec {
   return new Values(options)
 }
 
-/** Somebody else's codec: it is given memory that it may keep, and what it throws gets a code. */
+/**
+ * Somebody else's codec: it is given memory that it may keep, and what it throws gets a code. What it makes is looked
+ * at: bytes that are not one value would shift everything behind them, also for others on the connection.
+ */
 export function foreignCodec(codec: ValueCodec): ValueCodec {
   return {
-    encode: (value) => encoding(() => codec.encode(value)),
+    encode: (value) =>
+      encoding(() => {
+        const bytes = codec.encode(value)
+        inspect(bytes)
+        return bytes
+      }),
     decode: (bytes) => decoding(() => codec.decode(Uint8Array.from(bytes))),
   }
 }
@@ -62,11 +75,13 @@ class Values implements ValueCodec {
   readonly #plain: Decoder
   readonly #careful: Decoder
   readonly #bigintsOnly: boolean
+  readonly #textsAsBytes: boolean
 
-  constructor({ extensionCodec, useBigInt64 = false, ignoreUndefined = true }: ValueOptions) {
+  constructor({ extensionCodec, useBigInt64 = false, rawStrings = false, ignoreUndefined = true }: ValueOptions) {
     const extensions = extensionCodec ?? ExtensionCodec.defaultCodec
     this.#extensions = extensions
     this.#bigintsOnly = useBigInt64
+    this.#textsAsBytes = rawStrings
     const common = { ignoreUndefined, maxDepth: VALUE_DEPTH_MAX }
     this.#numbersOnly = new Encoder({ ...common, extensionCodec: guarded(extensions, true) })
     this.#withBigints = new Encoder({ ...common, extensionCodec: guarded(extensions, false), useBigInt64: true })
@@ -75,6 +90,7 @@ class Values implements ValueCodec {
       extensionCodec: owning(extensions, (made) => new Made(made)),
       mapKeyConverter: keyOf,
       useBigInt64: true,
+      rawStrings,
     })
   }
 
@@ -91,7 +107,7 @@ class Values implements ValueCodec {
 
   decode(bytes: Uint8Array): unknown {
     return decoding(() => {
-      const found = inspect(bytes)
+      const found = this.#textsAsBytes ? Found.Bytes : inspect(bytes)
       return found === 0 ? this.#plain.decode(bytes) : this.#settled(this.#careful.decode(bytes))
     })
   }

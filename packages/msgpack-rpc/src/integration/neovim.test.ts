@@ -116,6 +116,15 @@ for (const listen of ['unix', 'tcp'] as const) {
       await knowing.close()
     })
 
+    it('calls text what is none, and a codec may take it', async () => {
+      const evaluated = ['"\\xff"'] as const
+      await expect(client.call('nvim_eval', evaluated)).rejects.toThrow('rawStrings')
+      const raw = world.connect({ url: target(), codec: { rawStrings: true } })
+      expect(await raw.call('nvim_eval', evaluated)).toEqual(new Uint8Array([0xff]))
+      await expect(raw.call('nvim_eval', ['nosuchthing'])).rejects.toThrow('nosuchthing')
+      await raw.close()
+    })
+
     it('keeps what is a connection’s on it: a session has a channel of its own', async () => {
       const shared = (await client.call<[number]>('nvim_get_api_info'))[0]
       await client.session(async (session) => {
