@@ -190,9 +190,10 @@ function readable(
       }
     },
     async cancel() {
-      await pieces.return?.()
+      // First the body: whoever waits for its next piece would wait on.
       await body.close()
       lease.release()
+      await pieces.return?.().catch(() => undefined)
     },
   }
   const stream = new ReadableStream(source, { highWaterMark: 0 })

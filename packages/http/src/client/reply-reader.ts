@@ -10,7 +10,7 @@
  * Limits: `HEAD_BYTES_MAX` of one head, which is what the framer may let pass at the most.
  */
 import type { ReplyPiece, ReplyStream } from '@iokernel/core/plugin'
-import { DeadlineError, RemoteProtocolError } from '@iokernel/core/plugin'
+import { AbortedError, DeadlineError, RemoteProtocolError } from '@iokernel/core/plugin'
 import { ChunkedDecoder } from '../codec/chunked.ts'
 import { type HttpFields, NO_FIELDS } from '../codec/fields.ts'
 import { headEnd, statusAt } from '../codec/reply.ts'
@@ -37,6 +37,7 @@ export class ReplyReader implements BodySource {
   #waitMs = 0
   #isWaiting = false
   #isEnded = false
+  #isClosed = false
   #timer: NodeJS.Timeout | undefined
 
   constructor(stream: ReplyStream) {
@@ -123,6 +124,7 @@ export class ReplyReader implements BodySource {
   }
 
   async close(): Promise<void> {
+    this.#isClosed = true
     this.#rest = EMPTY
     this.#data = []
     clearTimeout(this.#timer)
@@ -136,6 +138,8 @@ export class ReplyReader implements BodySource {
     try {
       const { done, value } = await this.#pieces.next()
       if (this.#failure !== undefined) throw this.#failure.error
+      // Whoever reads while somebody else gives up must not take this for the end.
+      if (done === true && this.#isClosed) throw new AbortedError('the reply was given up while it was read')
       return done === true ? undefined : value.bytes
     } catch (error) {
       throw this.#failure === undefined ? error : this.#failure.error

@@ -71,7 +71,10 @@ class Pump {
   readonly #uploadBytes: number | undefined
   readonly #contents: Contents
   readonly #trailers: FieldsGiven | (() => FieldsGiven) | undefined
+  /** For the reply, once the body has ended. */
   readonly #deadlineMs: number
+  /** For each piece; by default the upstream's own. */
+  readonly #writing: CallOptions
   #isStopped = false
   #interrupt: (() => void) | undefined
   #begin: (() => void) | undefined
@@ -89,6 +92,7 @@ class Pump {
     this.#contents = contents
     this.#trailers = trailers
     this.#deadlineMs = deadlineMs ?? DEADLINE_MS
+    this.#writing = deadlineMs === undefined ? {} : { deadlineMs }
   }
 
   /** Sends the body. What goes wrong is told to the reader of the reply. */
@@ -147,7 +151,7 @@ class Pump {
   }
 
   #write<Args>(operation: Operation<Args, void>, args: Args): Promise<void> {
-    return this.#session.request(operation, args, { deadlineMs: this.#deadlineMs })
+    return this.#session.request(operation, args, this.#writing)
   }
 
   #lastLines(): string {

@@ -255,7 +255,9 @@ inEveryMode('fetch', (world) => {
     const response = await fetchOf(world.kernel)(url)
     const reader = (response.body as ReadableStream<Uint8Array>).getReader()
     await reader.read()
+    const waiting = reader.read()
     await reader.cancel()
+    expect(await waiting).toEqual({ done: true, value: undefined })
     await until(() => isGone)
   })
 

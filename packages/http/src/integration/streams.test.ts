@@ -1,4 +1,6 @@
 /** Bodies that flow, both ways, at the pace of the slower side; uploads that end early; connections handed over. */
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
 import { expect, it } from 'vitest'
 import { inEveryMode, until } from '../../fixtures/world.ts'
 
@@ -32,6 +34,36 @@ inEveryMode('streams', (world) => {
     let read = 0
     for await (const piece of body) read += piece.length
     expect(read).toBe(total)
+  })
+
+  it('are not taken for whole where somebody else gave them up', async () => {
+    const { url } = await world.serve((_, response) => response.write('begin'))
+    const { body } = await world.connect(url).get('/')
+    const pieces = body[Symbol.asyncIterator]()
+    expect(String((await pieces.next()).value)).toBe('begin')
+    const waiting = pieces.next()
+    await body.close()
+    await expect(waiting).rejects.toMatchObject({ code: 'ABORTED' })
+  })
+
+  it('give their connection back where nobody can read them any more', async () => {
+    let isGone = false
+    const { url } = await world.serve((request, response) => {
+      request.socket.on('close', () => {
+        isGone = true
+      })
+      response.write('begin')
+    })
+    await (async () => {
+      const response = await world.connect(url).get('/')
+      expect(response.body.isWhole).toBe(false)
+    })()
+    setFlagsFromString('--expose-gc')
+    const collect = runInNewContext('gc') as () => void
+    await until(() => {
+      collect()
+      return isGone
+    })
   })
 
   it('hold the source back while the server does not read', async () => {
