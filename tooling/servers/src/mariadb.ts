@@ -22,7 +22,7 @@ import {
   type Account,
   accountForRoot,
   findProgram,
-  type ProgramNeed,
+  type ServerNeed,
   ServerUnavailableError,
   type Surroundings,
   thisMachine,
@@ -224,13 +224,13 @@ function errorsOf(log: string): string {
   return (errors.length > 0 ? errors : lines).slice(-12).join('\n')
 }
 
-const MARIADB = {
+export const MARIADB: ServerNeed = {
   name: 'mariadbd',
   // Not on the PATH of everybody.
   folders: ['/usr/sbin', '/usr/local/sbin'],
   debianPackages: ['mariadb-server'],
   urlVariable: 'IOKERNEL_MARIADB_URL',
-} as const satisfies ProgramNeed
+}
 
 const ACCOUNTS = ['mysql', 'nobody']
 /** It says goodbye and writes its pages, within 400 ms here. */

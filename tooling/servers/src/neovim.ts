@@ -163,7 +163,7 @@ const ANSWER_HEAD_BYTES = 4
 const MSGPACK = { fixedPositiveMax: 0x7f, uint8: 0xcc, uint16: 0xcd, uint32: 0xce } as const
 const ANSWER_TIMEOUT_MS = 2_000
 
-const NEOVIM = { name: 'nvim', folders: [], debianPackages: ['neovim'] } as const satisfies ProgramNeed
+export const NEOVIM: ProgramNeed = { name: 'nvim', folders: [], debianPackages: ['neovim'] }
 
 const ACCOUNTS = ['nobody']
 /** It ends within milliseconds of a SIGTERM, unless a script of a client's keeps it. */

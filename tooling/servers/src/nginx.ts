@@ -250,12 +250,12 @@ function filesFolderOf(folder: string): string {
   return join(folder, 'files')
 }
 
-const NGINX = {
+export const NGINX: ProgramNeed = {
   name: 'nginx',
   // Not on the PATH of everybody.
   folders: ['/usr/sbin', '/usr/local/sbin'],
   debianPackages: ['nginx-light'],
-} as const satisfies ProgramNeed
+}
 
 const ACCOUNTS = ['www-data', 'nobody']
 /** nginx ends within milliseconds of a SIGTERM, whatever its clients do. */

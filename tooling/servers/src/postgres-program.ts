@@ -87,12 +87,12 @@ async function programIn(
 
 export const POSTGRES_URL_VARIABLE = 'IOKERNEL_POSTGRES_URL'
 
-const POSTGRES = {
+export const POSTGRES: ProgramNeed = {
   name: 'postgres',
   folders: ['/usr/lib/postgresql/*/bin'],
   debianPackages: ['postgresql'],
   urlVariable: POSTGRES_URL_VARIABLE,
-} as const satisfies ProgramNeed
+}
 
 const NPM_NEWEST = 18
 const ACCOUNTS = ['postgres', 'nobody']

@@ -18,7 +18,7 @@ import type { Launch } from './messages.ts'
 import { freePorts } from './ports.ts'
 import { untilReady } from './readiness.ts'
 import { askRedis, type RedisAddress } from './redis-probe.ts'
-import { type FoundProgram, findProgram, type ProgramNeed, type Surroundings, thisMachine } from './surroundings.ts'
+import { type FoundProgram, findProgram, type ServerNeed, type Surroundings, thisMachine } from './surroundings.ts'
 
 export interface RedisOptions {
   /** A port of the caller's choice: to come back where a stopped server was. */
@@ -206,13 +206,13 @@ function quote(word: string): string {
   return `"${word.replace(/[\\"]/g, '\\$&')}"`
 }
 
-const REDIS = {
+export const REDIS: ServerNeed = {
   name: 'redis-server',
   folders: [],
   debianPackages: ['redis-server'],
   containerImage: 'redis:7',
   urlVariable: 'IOKERNEL_REDIS_URL',
-} as const satisfies ProgramNeed
+}
 
 /** Redis ends within milliseconds of a SIGTERM unless a script runs. */
 const ENDING = [{ signal: 'SIGTERM', graceMs: 2_000 }] as const

@@ -24,6 +24,13 @@ export interface ProgramNeed {
   readonly containerImage?: string
   /** The environment variable that names a server to use instead. */
   readonly urlVariable?: string
+  /** What the program has to have with it, and whether the one at a path does. */
+  readonly library?: { readonly name: string; isThere(path: string): boolean }
+}
+
+/** A server that somebody else may provide. */
+export interface ServerNeed extends ProgramNeed {
+  readonly urlVariable: string
 }
 
 export type FoundProgram =
@@ -48,7 +55,8 @@ export function thisMachine(): Surroundings {
 export async function findProgram(need: ProgramNeed, surroundings: Surroundings): Promise<FoundProgram> {
   const path = onMachine(need, surroundings)
   if (path) return { source: 'machine', path }
-  const tried = [`no ${need.name} on the PATH${need.folders.length > 0 ? ` or in ${need.folders.join(', ')}` : ''}`]
+  const wanted = need.library ? `${need.name} with ${need.library.name}` : need.name
+  const tried = [`no ${wanted} on the PATH${need.folders.length > 0 ? ` or in ${need.folders.join(', ')}` : ''}`]
   const debian = await fromDebian(need, surroundings)
   if ('path' in debian) return { source: 'debian', path: debian.path }
   tried.push(debian.refusal)
@@ -66,7 +74,7 @@ function onMachine(need: ProgramNeed, surroundings: Surroundings): string | unde
     .filter((folder) => folder !== '')
     .flatMap(allVersions)
     .map((folder) => join(folder, need.name))
-    .find(isExecutable)
+    .find((path) => isExecutable(path) && (need.library?.isThere(path) ?? true))
 }
 
 function allVersions(folder: string): readonly string[] {

@@ -2,7 +2,8 @@
  * Echoes in msgpack-rpc: `[0, id, method, [value]]` is answered by `[1, id, nil, value]`, and nothing is decoded on
  * the way. All answers to what came in one piece leave in one.
  *
- * Limits: texts of up to 64 KB, which is more than the suite sends; anything but a request ends the connection.
+ * Limits: texts of up to 64 KB, which is more than the suite sends. Anything but a request ends the connection, a type
+ * that is not listed below the process: the suite has made a mistake.
  */
 import { createServer, type Server, type Socket } from 'node:net'
 
