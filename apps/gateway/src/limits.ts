@@ -46,8 +46,23 @@ export interface GatewayLimits {
   readonly postgresConnectionsMax: number
   /** Bodies that stream from or to Postgres at a time; each holds a connection, and for imports a transaction. */
   readonly postgresStreamsMax: number
-  /** Queries that are slow on purpose, at a time, and how long one may be. Each holds a connection. */
-  readonly slowQueriesMax: number
+  /** Connections to MySQL: those that stream, and as many for what is brief. A server's default bears 151. */
+  readonly mysqlConnectionsMax: number
+  /** Rows that stream from MySQL at a time; each holds a connection. */
+  readonly mysqlStreamsMax: number
+  /** How often an order is tried again after a deadlock; each try takes a few milliseconds. */
+  readonly orderRetriesMax: number
+  /** Files that stream up or down at a time. Each holds a connection, of the 64 that the pool has for each way. */
+  readonly fileStreamsMax: number
+  /** Requests that wait for a job to end. They share one connection, so all they cost is a place in two tables. */
+  readonly jobWaitersMax: number
+  /** The longest such wait. */
+  readonly jobWaitMsMax: number
+  /** Questions of jobs that wait for somebody to answer, and for how long: then the answer is no. */
+  readonly questionsMax: number
+  readonly questionWaitMsMax: number
+  /** Of what is slow on purpose, at each backend: at a time, and how long one may be. Each holds a connection. */
+  readonly slowCallsMax: number
   readonly slowMsMax: number
   /** A client that takes nothing of its stream for this long loses it: it holds a connection to an upstream. */
   readonly readerTimeoutMs: number
@@ -83,7 +98,15 @@ export const GATEWAY_LIMITS: GatewayLimits = {
   listedAccountsMax: 1_000,
   postgresConnectionsMax: 20,
   postgresStreamsMax: 8,
-  slowQueriesMax: 4,
+  mysqlConnectionsMax: 20,
+  mysqlStreamsMax: 8,
+  orderRetriesMax: 5,
+  fileStreamsMax: 48,
+  jobWaitersMax: 500,
+  jobWaitMsMax: 60_000,
+  questionsMax: 100,
+  questionWaitMsMax: 60_000,
+  slowCallsMax: 4,
   slowMsMax: 10_000,
   readerTimeoutMs: 30_000,
   idleTransactionTimeoutMs: 60_000,

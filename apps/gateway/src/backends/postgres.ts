@@ -51,7 +51,7 @@ function connect(kernel: Kernel, url: string, limits: GatewayLimits): BackendCon
     ...changeRoutes(client, new Seats('event streams', limits.eventStreamsMax)),
     ...entryRoutes(client, streams),
     ...transferRoutes(client),
-    ...slowRoutes(client, new Seats('slow queries', limits.slowQueriesMax)),
+    ...slowRoutes(client, new Seats('slow queries', limits.slowCallsMax)),
   ]
   return {
     get state() {

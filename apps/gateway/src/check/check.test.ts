@@ -30,7 +30,7 @@ describe.each(THREADS)('%s', (thread) => {
       const { lines, passed } = await runCheck({ backends: [postgresBackend], thread, mustHaveAll: true })
       expect(lines[0]).toMatch(/^postgres +ok .*180 transfers at once and 20 repeated, total unchanged/)
       expect(lines[0]).toMatch(
-        /50000 entries .* read slowly.*queries of \d+ ms beside \d+ GETs.*queued \d.*upstream \d/,
+        /50000 entries .* read slowly.*requests of \d+ ms beside \d+ GETs.*queued \d.*upstream \d/,
       )
       expect(passed).toBe(true)
     },

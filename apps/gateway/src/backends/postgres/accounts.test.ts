@@ -119,7 +119,7 @@ describe.each(THREADS)('%s', (thread) => {
   })
 
   test('slow queries have seats, and others stay fast beside them', async () => {
-    const caller = await open(thread, { slowQueriesMax: 1, slowMsMax: 2_000 })
+    const caller = await open(thread, { slowCallsMax: 1, slowMsMax: 2_000 })
     await make(caller, { id: 'a' })
     let isOver = false
     const slow = caller.send('GET', '/postgres/slow?ms=2000', 200).finally(() => {

@@ -1,9 +1,7 @@
 /** The part of the check about what is long: entries in and out, read slowly, with bounded memory. */
-import { setTimeout as sleep } from 'node:timers/promises'
-import { setFlagsFromString } from 'node:v8'
-import { runInNewContext } from 'node:vm'
 import type { Caller } from '../../check/caller.ts'
 import { expectEqual } from '../../check/expect-equal.ts'
+import { MemoryWatch, slowly } from '../../check/memory-watch.ts'
 
 export async function streamsEntries(caller: Caller, id: string): Promise<string> {
   const path = `/accounts/${id}/entries`
@@ -35,54 +33,6 @@ function* entryLines(): Generator<Uint8Array> {
   }
 }
 
-/**
- * What is in memory, in the process that has the gateway and this client in it. The last look is at the end, when
- * nothing waits any more.
- */
-class MemoryWatch {
-  readonly #collect = collector()
-  readonly #found: number[] = []
-
-  get grownBytes(): number {
-    return Math.max(...this.#found) - Math.min(...this.#found)
-  }
-
-  /**
-   * How much garbage lies about says nothing, so it is collected first; buffers are freed beside, during the pause.
-   * In it, a gateway that does not wait sends most of the rest: 36 MB more here, against 2 to 6.
-   */
-  async look(): Promise<void> {
-    this.#collect()
-    await sleep(PAUSE_MS)
-    this.#collect()
-    this.#found.push(usedBytes())
-  }
-}
-
-function usedBytes(): number {
-  const { heapUsed, arrayBuffers } = process.memoryUsage()
-  return heapUsed + arrayBuffers
-}
-
-function collector(): () => void {
-  setFlagsFromString('--expose-gc')
-  const collect: unknown = runInNewContext('gc')
-  if (typeof collect !== 'function') throw new Error('this Node cannot be asked to collect its garbage')
-  return () => void Reflect.apply(collect, undefined, [])
-}
-
-/** Reads a while, then is away for a look. */
-async function* slowly(pieces: AsyncIterable<Uint8Array>, look: () => Promise<void>): AsyncGenerator<Uint8Array> {
-  let bytes = 0
-  for await (const piece of pieces) {
-    yield piece
-    bytes += piece.length
-    if (bytes < PAUSE_AFTER_BYTES) continue
-    await look()
-    bytes = 0
-  }
-}
-
 /** Ten who leave at once: they hold no seat and no connection. */
 async function leaves(caller: Caller, path: string): Promise<void> {
   for (let left = 0; left < LEAVING; left++) {
@@ -105,8 +55,6 @@ const ENTRIES = 50_000
 const LINES_A_PIECE = 50
 /** Together several times what lies in the sockets' buffers on the way. */
 const NOTE_CHARACTERS = 900
-const PAUSE_AFTER_BYTES = 10e6
-const PAUSE_MS = 300
 /** More than there are seats. */
 const LEAVING = 10
 const LINE_FEED = 10

@@ -7,6 +7,7 @@
 import { randomUUID } from 'node:crypto'
 import type { Caller } from '../../check/caller.ts'
 import { expectEqual } from '../../check/expect-equal.ts'
+import { staysFast } from '../../check/stays-fast.ts'
 import { streamsEntries } from './check-streams.ts'
 
 export async function checkPostgres(caller: Caller): Promise<string> {
@@ -17,7 +18,7 @@ export async function checkPostgres(caller: Caller): Promise<string> {
     const heard = await tellsChanges(caller, name)
     const files = await importsAndExports(caller, name)
     const streamed = await streamsEntries(caller, `${name}-kept`)
-    const waited = await staysFast(caller, `${name}-kept`)
+    const waited = await staysFast(caller, { slow: '/postgres/slow', fast: `/accounts/${name}-kept` })
     return [kept, transferred, heard, files, streamed, waited].join(', ')
   } finally {
     await removeAll(caller, name)
@@ -107,30 +108,6 @@ async function importsAndExports(caller: Caller, name: string): Promise<string> 
   return `${lines.length} accounts in and out the same`
 }
 
-/** Requests beside queries that are slow on purpose. */
-async function staysFast(caller: Caller, id: string): Promise<string> {
-  const slow = [1, 2].map(() => caller.send('GET', `/postgres/slow?ms=${SLOW_MS}`, 200))
-  // Their failure is read below; until then it is nobody's.
-  const all = Promise.all(slow)
-  all.catch(() => undefined)
-  let isOver = false
-  void all
-    .finally(() => {
-      isOver = true
-    })
-    .catch(() => undefined)
-  let slowestMs = 0
-  let count = 0
-  for (; !isOver; count++) {
-    const { elapsedMs } = await caller.send('GET', `/accounts/${id}`, 200)
-    if (!isOver) slowestMs = Math.max(slowestMs, elapsedMs)
-  }
-  const [first] = await all
-  if (slowestMs >= SLOW_MS / 2) throw new Error(`a GET took ${slowestMs.toFixed(0)} ms beside slow queries`)
-  const elapsed = (first?.elapsedMs ?? 0).toFixed(0)
-  return `2 queries of ${elapsed} ms beside ${count} GETs of at most ${slowestMs.toFixed(1)} ms`
-}
-
 async function importCsv(caller: Caller, csv: string): Promise<void> {
   await caller.json('POST', '/accounts/import', { body: csv, headers: { 'content-type': 'text/csv' } })
 }
@@ -153,5 +130,3 @@ const BALANCE = '90071992547409930.25'
 const RING_ACCOUNTS = 10
 const TRANSFERS = 200
 const IMPORTED_ACCOUNTS = 200
-/** Ten times what a loaded machine takes for a request, and short enough for a check. */
-const SLOW_MS = 500
