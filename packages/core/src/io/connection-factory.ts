@@ -11,7 +11,7 @@ import type { Connection, IoProtocol, Place } from '../plugin/connection.ts'
 import type { Endpoint } from '../plugin/discovery.ts'
 import type { IoKernelError } from '../plugin/errors.ts'
 import type { Attachment } from './attachment.ts'
-import type { ConnectionOwner, ConnectionServices, Purpose } from './connection-owner.ts'
+import type { ConnectionOwner, ConnectionServices, Phase, Purpose } from './connection-owner.ts'
 import { LiveConnection } from './live-connection.ts'
 
 export interface FactoryServices extends ConnectionServices {
@@ -93,7 +93,7 @@ export class ConnectionFactory {
   /** The connection with this number, where it can still be written on. */
   writable(id: number): LiveConnection | undefined {
     for (const connection of this.#connections) {
-      if (connection.id === id) return connection.takesBytes ? connection : undefined
+      if (connection.id === id) return WRITABLE.includes(connection.phase) ? connection : undefined
     }
     return undefined
   }
@@ -130,6 +130,8 @@ export class ConnectionFactory {
     }
   }
 }
+
+const WRITABLE: readonly Phase[] = ['ready', 'draining']
 
 function introduction({ id, endpoint, facts }: LiveConnection): EventMessage {
   return { type: 'facts', id, endpoint: endpoint.id, facts }

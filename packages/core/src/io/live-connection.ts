@@ -102,7 +102,11 @@ export class LiveConnection implements MatcherHost {
       environment,
       errors: this.#errors,
       limits: settings.limits,
-      send: (bytes) => this.#transport.write(bytes, NOTHING),
+      send: (bytes) => {
+        // What the framer has said is older.
+        this.#writer.flush(this.#transport)
+        this.#transport.write(bytes, NOTHING)
+      },
       onBegin: () => {
         // What silent calls have gathered in this turn comes before what the script says.
         this.flush()
@@ -204,11 +208,6 @@ export class LiveConnection implements MatcherHost {
   /** Another call takes the place of one that goes elsewhere: what comes for it is that one's. */
   substitute(call: Call, by: Call): void {
     this.#matcher.substitute(call, by)
-  }
-
-  /** Bytes that belong to no order may be written. */
-  get takesBytes(): boolean {
-    return this.phase === 'ready' || this.phase === 'draining'
   }
 
   /** Whom a push, or a request of the peer's, is for. */

@@ -20,6 +20,7 @@ import { CallFlag } from '../channel/records.ts'
 import type { ByteWriter } from '../plugin/byte-writer.ts'
 import { FrameFlag, type FrameSink, type Verdict } from '../plugin/connection.ts'
 import { describeError, type IoKernelError } from '../plugin/errors.ts'
+import { assert } from '../shared/assert.ts'
 import { overflowError } from './attachment.ts'
 import { type Call, CallList, CallState } from './call.ts'
 import type { ReceiveBuffer } from './receive-buffer.ts'
@@ -98,8 +99,9 @@ export class ReplyMatcher implements FrameSink {
   wireIdFor(call: Call): number {
     const byWireId = this.#byWireId
     if (byWireId === undefined) return 0
+    // 0 says that nothing answers a call.
     do this.#wireId = (this.#wireId + 1) >>> 0
-    while (byWireId.has(this.#wireId))
+    while (this.#wireId === 0 || byWireId.has(this.#wireId))
     this.#wireIdsGiven++
     call.wireId = this.#wireId
     byWireId.set(this.#wireId, call)
@@ -125,12 +127,7 @@ export class ReplyMatcher implements FrameSink {
   }
 
   frame(start: number, end: number, flags: number, wireId?: number): void {
-    if ((flags & UNASKED) !== 0) {
-      if (this.#host.isClosed) return
-      if ((flags & FrameFlag.Push) !== 0) this.#host.onPush(this.#receive.bytes, start, end)
-      else this.#host.onAsked(this.#receive.bytes, start, end)
-      return
-    }
+    if ((flags & UNASKED) !== 0) return this.#unasked(start, end, flags)
     if (this.script !== undefined) {
       this.script.frame(this.#receive.bytes, start, end, (flags & FrameFlag.Part) !== 0)
       return
@@ -181,6 +178,15 @@ export class ReplyMatcher implements FrameSink {
   /** The framer has returned: what it reported must be passed on before the buffer moves. */
   endScan(): void {
     if (this.#runEnd !== -1) this.#passRun()
+  }
+
+  #unasked(start: number, end: number, flags: number): void {
+    const host = this.#host
+    if (host.isClosed) return
+    assert((flags & FrameFlag.Part) === 0, 'what comes unasked is reported whole')
+    if ((flags & FrameFlag.Push) !== 0) host.onPush(this.#receive.bytes, start, end)
+    else host.onAsked(this.#receive.bytes, start, end)
+    if ((flags & FrameFlag.Close) !== 0) host.onCloseFrame()
   }
 
   /** Given up: its reply is nobody's, if it comes at all. */

@@ -114,7 +114,7 @@ export class InterestEntry {
 
   #deliver(frame: ReplyBytes, { facts, asks, connection }: PushRecord): void {
     this.#run(() => {
-      if (!asks) return this.#handler.push(frame, facts)
+      if (!asks) return this.#handler.push?.(frame, facts)
       let answered = false
       this.#handler.request?.(frame, facts, (encode) => {
         assert(!answered, 'a request is answered once')

@@ -15,7 +15,7 @@
  *
  * Positions are absolute in `bytes`; `length` is `position - start`. A caller that guessed wrong (text that turned out
  * not to be ASCII) may set `position` back and write again; offsets given to `patch…` are relative to `start`, because
- * a spill moves `start`.
+ * a spill moves `start`. `lend`, `clear`, `limit`, `lengthMax` and `spilled` are the kernel's; the rest is the plugin's.
  *
  * Limits: `lengthMax` bytes in one request (an assertion of the kernel turns the error into a local one before anything
  * is written).
@@ -103,19 +103,9 @@ export class ByteWriter {
     this.position = this.bytes.writeUInt32LE(value, this.position)
   }
 
-  i64be(value: bigint): void {
-    this.ensure(8)
-    this.position = this.bytes.writeBigInt64BE(value, this.position)
-  }
-
   i64le(value: bigint): void {
     this.ensure(8)
     this.position = this.bytes.writeBigInt64LE(value, this.position)
-  }
-
-  f64be(value: number): void {
-    this.ensure(8)
-    this.position = this.bytes.writeDoubleBE(value, this.position)
   }
 
   f64le(value: number): void {
@@ -136,25 +126,6 @@ export class ByteWriter {
     let at = this.position
     for (let index = 0; index < length; index++) bytes[at++] = text.charCodeAt(index)
     this.position = at
-  }
-
-  /**
-   * Writes `text` if all of it is ASCII and says so; writes nothing and returns false if not. Lets an encoder that must
-   * state the byte length first try the common case without measuring.
-   */
-  asciiOnly(text: string): boolean {
-    const length = text.length
-    if (length > LOOP_CHARS_MAX) return false
-    this.ensure(length)
-    const bytes = this.bytes
-    const position = this.position
-    for (let index = 0; index < length; index++) {
-      const code = text.charCodeAt(index)
-      if (code > 127) return false
-      bytes[position + index] = code
-    }
-    this.position = position + length
-    return true
   }
 
   /** Writes `text` as UTF-8 and returns how many bytes that took. */
@@ -193,10 +164,6 @@ export class ByteWriter {
 
   patchU32be(at: number, value: number): void {
     this.bytes.writeUInt32BE(value, this.start + at)
-  }
-
-  patchU24le(at: number, value: number): void {
-    this.bytes.writeUIntLE(value, this.start + at, 3)
   }
 
   patchU8(at: number, value: number): void {

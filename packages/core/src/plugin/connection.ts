@@ -13,6 +13,15 @@
  * request (through `submit`, where there is one) and remembers it in order. `scan` delimits what comes back and says
  * what each frame is by flags; the kernel matches frames with requests and copies them to the caller's thread
  * undecoded.
+ *
+ * What is asked of a connection, by its purpose (A: `push: 'asked'`, L: `push: 'lanes'`):
+ *
+ *             handshake  submit  reset, audit  cancel  subscribe  route  refuse  probe
+ *   lane          x        x          x                             L      L
+ *   session       x        x       reset         x                  L      L
+ *   push          x                                        A        A
+ *   monitor       x                                                               x
+ *   cancel        x
  */
 
 import type { ByteWriter } from './byte-writer.ts'
@@ -55,7 +64,7 @@ export const FrameFlag = {
   Push: 2,
   /** The peer reported an error: counted, and given to `classify`. */
   Error: 4,
-  /** The connection must not be used after this frame. */
+  /** The connection must not be used after this frame, of whatever kind it is. */
   Close: 8,
   /**
    * A piece of a frame whose end is not in yet: passed on so that nobody has to hold the whole. The pieces of one
@@ -64,7 +73,8 @@ export const FrameFlag = {
   Part: 16,
   /**
    * A request from the other side. It goes to the handler of the key that `route` names; where there is none, `refuse`
-   * answers it.
+   * answers it. Never `Final`, which is about our own. A client's connection reports it whole, as it does a push; the
+   * serving side may report it in parts, as replies are, of which the first begins it.
    */
   Request: 32,
   /**
@@ -84,7 +94,8 @@ export interface FrameSink {
   expect(length: number): void
   /**
    * The hint of the oldest unanswered request: what `encode` returned. `0` while a script runs; `-1` when nothing is
-   * outstanding, so that a frame which is no push would be unsolicited.
+   * outstanding, so that a frame which is no push would be unsolicited. Where replies name what they answer, neither
+   * says much: the call may have been given up.
    */
   hint(): number
   /**
@@ -104,7 +115,7 @@ export type Verdict =
   | 'role-lost'
   /** The call fails and the connection is drained and replaced. */
   | 'retire'
-  /** The peer asks for less: this call fails; limits that adapt will listen to it. */
+  /** The peer asks for less. Today this is `call`. */
   | 'overloaded'
   /**
    * The peer says it did nothing: an idempotent call goes out again, within its deadline and the retry budget; any
@@ -123,7 +134,7 @@ export interface PushRoute {
   readonly key: string | undefined
   /**
    * `message`: deliver it. `confirmed`: the peer has registered the key. `ended`: the peer has dropped it. `all`: every
-   * interest with this prefix.
+   * interest with this prefix (Redis: all keys are invalid).
    */
   readonly kind: 'message' | 'confirmed' | 'ended' | 'all'
 }
@@ -138,16 +149,17 @@ export interface Connection {
   handshake?(): Script<Cloneable>
   /** The framer. Reports what is complete in bytes[start, end) and returns how many bytes are done with. */
   scan(bytes: Buffer, start: number, end: number, sink: FrameSink): number
-  /** The peer half-closed: report the frame that only this completes, or throw. */
+  /** The peer half-closed: report the frame that only this completes, an empty one, or throw. */
   closed?(sink: FrameSink): void
   /**
    * May add to a request what depends on this connection (Parse, stmt_id, wire id). Absent: the payload goes out as it
-   * is. `payload` is overwritten when this returns. Throwing fails this call alone, unsent.
+   * is. `wireId` is 0 where replies come in order, and for a call that nothing answers. `payload` is overwritten when
+   * this returns. Throwing fails this call alone, unsent.
    */
   submit?(payload: Uint8Array, hint: number, wireId: number, out: ByteWriter): void
   /**
-   * How many calls may be unanswered here at once; asked each time there is room for one more. Absent: `pipelineMax`.
-   * 1 gives each call the connection to itself.
+   * How many calls may be unanswered here at once; asked again and again, for it may change. Absent or undefined:
+   * `pipelineMax`. 1 gives each call the connection to itself.
    */
   callsMax?(): number | undefined
   /** Asks the peer for pushes of one more key, on a connection whose purpose is `push`. */
@@ -157,7 +169,10 @@ export interface Connection {
    * `subscribe`.
    */
   unsubscribe?(key: string, out: ByteWriter): void
-  /** Which interest a push, or a request of the peer's, belongs to. Absent: pushes are dropped. */
+  /**
+   * Which interest a push, or a request of the peer's (whose `kind` is always `message`), belongs to. Absent: pushes are
+   * dropped.
+   */
   route?(bytes: Buffer, start: number, end: number): PushRoute
   /** Answers a request of the peer's that nobody takes: there is no handler, or its thread does not keep up. */
   refuse?(bytes: Buffer, start: number, end: number, out: ByteWriter): void

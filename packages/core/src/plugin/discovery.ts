@@ -15,10 +15,6 @@ export interface Endpoint {
   readonly port: number
   /** The host name it was found under: what certificates are checked against. Absent: the target's first. */
   readonly name?: string
-  /** Share of the traffic, relative to its siblings. Default 1. */
-  readonly weight?: number
-  readonly zone?: string
-  readonly role?: 'primary' | 'replica'
 }
 
 /** What an application hands to `createKernel({ discovery: [zookeeper()] })`. */

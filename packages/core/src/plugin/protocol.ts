@@ -216,7 +216,7 @@ export interface SessionLink extends Link {
 
 export interface InterestHandler {
   /** The frame is overwritten when this returns: copy what is kept. */
-  push(frame: ReplyBytes, facts: Cloneable): void
+  push?(frame: ReplyBytes, facts: Cloneable): void
   /**
    * The peer asks. `answer` is called once, whenever that is: its bytes go out over the connection that the request came
    * over. Absent: the peer is told that nobody takes its requests. Of several handlers for a key the oldest is asked.
@@ -231,7 +231,7 @@ export interface InterestHandler {
 }
 
 /**
- * Answers a request of the peer's. Resolves when the operating system has the bytes; rejects when the connection that
+ * Answers a request of the peer's, with finished bytes that go out as they are. Resolves when the operating system has the bytes; rejects when the connection that
  * the request came over is gone.
  */
 export type Answer = (encode: (out: ByteWriter) => void) => Promise<void>

@@ -32,7 +32,7 @@ class Peer {
   }
 
   push(key: string, text: string): void {
-    this.handlers.get(key)?.push(frameOf(text), undefined)
+    this.handlers.get(key)?.push?.(frameOf(text), undefined)
   }
 
   async #interest(key: string, handler: InterestHandler, wait: WaitOptions): Promise<Interest> {
