@@ -87,11 +87,12 @@ export class Framer {
 
   /** Walks what is in of the message that begins at `from`. Returns where the next header lies. */
   #walk(bytes: Buffer, from: number, end: number): number {
+    const lengths = LENGTHS
     let at = from + this.#next
     let left = this.#left
     while (left > 0 && at < end) {
       const first = bytes[at] as number
-      const length = LENGTHS[first] as number
+      const length = lengths[first] as number
       if (length > 0) {
         at += length
         left--

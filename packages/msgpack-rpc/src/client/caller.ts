@@ -22,29 +22,38 @@ export class Caller implements Calls {
     this.methods = methods
   }
 
-  async call<Result = unknown>(...given: unknown[]): Promise<Result> {
-    const { params, options } = taken(given)
-    return (await this.link.request(this.methods.call(given[0]), params, options)) as Result
+  call<Result = unknown>(...given: unknown[]): Promise<Result> {
+    try {
+      const params = paramsIn(given)
+      return this.link.request(this.methods.call(given[0]), params, optionsIn(given)) as Promise<Result>
+    } catch (error) {
+      return Promise.reject(error)
+    }
   }
 
-  async notify(...given: unknown[]): Promise<void> {
-    const { params, options } = taken(given)
-    await this.link.request(this.methods.notification(given[0]), params, options)
+  notify(...given: unknown[]): Promise<void> {
+    try {
+      const params = paramsIn(given)
+      return this.link.request(this.methods.notification(given[0]), params, optionsIn(given))
+    } catch (error) {
+      return Promise.reject(error)
+    }
   }
 }
 
-interface Taken {
-  readonly params: readonly unknown[]
-  readonly options: CallOptions | undefined
-}
+const NONE: readonly unknown[] = []
 
-/** Params and options behind the name of a method. */
-function taken(given: readonly unknown[]): Taken {
+/** What stands behind the name of a method. */
+function paramsIn(given: readonly unknown[]): readonly unknown[] {
   checkCount(given, 3)
-  const params = given[1] ?? []
+  const params = given[1] ?? NONE
   if (!Array.isArray(params)) throw wrong('the params of a call are an array: call(method, [first, second])')
+  return params
+}
+
+function optionsIn(given: readonly unknown[]): CallOptions | undefined {
   const options = given[2]
-  if (options === undefined) return { params, options }
+  if (options === undefined) return undefined
   checkOptions<CallOptions>(options, CALL_OPTIONS)
-  return { params, options }
+  return options
 }
