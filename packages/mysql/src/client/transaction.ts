@@ -17,7 +17,7 @@
  * Limits: `retries` runs `work` again from its beginning, on a connection of its own; only it knows what else it does.
  * A server that rolls all back after a lock wait (innodb_rollback_on_timeout) does not say so: pass the error 1205 on.
  */
-import type { CallOptions, Operation, SessionLink } from '@iokernel/core/plugin'
+import type { CallOptions, Operation, Sent, SessionLink } from '@iokernel/core/plugin'
 import { LocalError } from '@iokernel/core/plugin'
 import { checkCount, type Kind, must, mustBeBoolean, mustBeDuration, mustBeSignal } from '@iokernel/core/toolkit'
 import { MysqlError } from '../codec/errors.ts'
@@ -138,7 +138,7 @@ export class TransactionCaller extends Caller implements MysqlTransaction {
       return
     }
     await this.rollback()
-    throw rolledBack(this.#shared.failure)
+    throw rolledBack(this.#shared.failure, 'maybe')
   }
 
   /** Rolls back. What fails here changes nothing: the connection is reset before anyone else uses it. */
@@ -194,7 +194,7 @@ export class TransactionCaller extends Caller implements MysqlTransaction {
     if (this.#ended) {
       throw new LocalError('TRANSACTION_ENDED', 'the transaction has ended: await everything inside its function')
     }
-    if (this.#shared.failure !== undefined) throw rolledBack(this.#shared.failure)
+    if (this.#shared.failure !== undefined) throw rolledBack(this.#shared.failure, 'no')
     if (this.#inner !== undefined) {
       throw new LocalError('SAVEPOINT_OPEN', 'a savepoint is open: use the transaction that its function was given')
     }
@@ -269,10 +269,10 @@ export class TransactionCaller extends Caller implements MysqlTransaction {
   }
 }
 
-function rolledBack(cause: unknown): LocalError {
+function rolledBack(cause: unknown, sent: Sent): LocalError {
   return new LocalError(
     'TRANSACTION_ROLLED_BACK',
     'the server has rolled the transaction back (a deadlock), and the error was not passed on: throw it, or give retries',
-    { sent: 'maybe', cause },
+    { sent, cause },
   )
 }
