@@ -14,6 +14,8 @@ import { okStatus } from './session-state.ts'
 export interface Answer {
   /** Of all results, one after another. */
   readonly rows: readonly (readonly (string | undefined)[])[]
+  /** How many results there were, with rows or without. */
+  readonly results: number
   /** Number of the error; 0 where there is none. */
   readonly failed: number
   /** Of the last OK or EOF: bits of `Status`. */
@@ -48,28 +50,43 @@ export function* ask(packet: Uint8Array, dialect: Dialect): Script<Answer> {
   return yield* answer(dialect)
 }
 
+/** The same, for a command that has nothing to answer but OK and ERR. */
+export function* tell(packet: Uint8Array, dialect: Dialect): Script<Answer> {
+  yield* send(packet)
+  return yield* acknowledgement(dialect)
+}
+
+/** Reads OK or ERR. */
+export function* acknowledgement(dialect: Dialect): Script<Answer> {
+  const answered = yield* answer(dialect)
+  if (answered.results > 0) throw new RemoteProtocolError('a command was answered by a result, and asks for nothing')
+  return answered
+}
+
 /** Reads the answer to one command. */
 export function* answer({ deprecateEof }: Dialect): Script<Answer> {
   const rows: (readonly (string | undefined)[])[] = []
+  let results = 0
   for (;;) {
     const first = yield* packet()
-    if (isError(first, 0, first.length)) return failedBy(first, rows)
+    if (isError(first, 0, first.length)) return { rows, results, failed: failureIn(first), status: 0 }
     const kind = first[HEADER_BYTES]
     let status: number
     if (kind === OK || kind === EOF) status = okStatus(first, 0, first.length)
     else {
       const columns = countIn(first)
+      results++
       for (let left = deprecateEof ? columns : columns + 1; left > 0; left--) yield* packet()
       let row = yield* packet()
       while (row[HEADER_BYTES] !== EOF) {
-        if (isError(row, 0, row.length)) return failedBy(row, rows)
+        if (isError(row, 0, row.length)) return { rows, results, failed: failureIn(row), status: 0 }
         rows.push(rowIn(row, columns))
         if (rows.length > ROWS_MAX) throw new RemoteProtocolError('a question of ours was answered by too many rows')
         row = yield* packet()
       }
       status = okStatus(row, 0, row.length)
     }
-    if ((status & Status.MoreResults) === 0) return { rows, failed: 0, status }
+    if ((status & Status.MoreResults) === 0) return { rows, results, failed: 0, status }
   }
 }
 
@@ -82,10 +99,10 @@ function* packet(): Script<Buffer> {
   return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length)
 }
 
-function failedBy(error: Buffer, rows: Answer['rows']): Answer {
+function failureIn(error: Buffer): number {
   const failed = errorNumber(error, 0, error.length)
   if (isFarewell(failed)) throw farewell(failed)
-  return { rows, failed, status: 0 }
+  return failed
 }
 
 function countIn(first: Buffer): number {

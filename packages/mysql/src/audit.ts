@@ -8,7 +8,7 @@
  *   user variables       how many there are (MariaDB lists them)
  *   temporary tables, prepared statements, locked tables
  *                        statements of the session that made such (MariaDB counts them)
- *   locks                RELEASE_ALL_LOCKS() says how many there were; none is held by a lane, and what is found ends it
+ *   locks                RELEASE_ALL_LOCKS() says how many there were; a lane holds none, and what is found ends it
  *
  * Most of it has been found before: statements that change a session say so in their OK packet (session-state.ts). But
  * what a stored function does, called by a SELECT, MariaDB does not report.

@@ -6,9 +6,9 @@
  * 2. What a packet is depends on where it stands (below), never on its first byte alone: a row may begin with 00, FB or
  *    FE. Only the first packet of a payload that is continued is looked at.
  * 3. Sequence numbers are checked: a packet that is out of its place means that the stream has lost its own.
- * 4. While nothing is outstanding a server may say why it goes (ERR). Anything else is a reply to nobody. Either ends the
- *    connection. The same ERR where a reply should begin, with a number that is not the reply's, was said before the
- *    request was read: it ends the connection too, and answers nothing.
+ * 4. While nothing is outstanding a server may say why it goes (ERR). Anything else is a reply to nobody. Either ends
+ *    the connection. The same ERR where a reply should begin, with a number that is not the reply's, was said before
+ *    the request was read: it ends the connection too, and answers nothing.
  * 5. A file that nobody has offered is never sent. The server gets its end at once, and the connection is over.
  *
  * Theory of operation: the answer to one command is
@@ -20,8 +20,8 @@
  *                      ROWS: until ERR                the end
  *                               or FE and short       the end; with MORE_RESULTS, START again
  *
- * "Short" is less than 9 bytes where EOF is an EOF, and less than a whole packet where it is an OK: a row that begins with
- * FE holds a value of 16 MB, and so does not fit one. What the connection asked itself (PREPARE, SET_OPTION:
+ * "Short" is less than 9 bytes where EOF is an EOF, and less than a whole packet where it is an OK: a row that begins
+ * with FE holds a value of 16 MB, and so does not fit one. What the connection asked itself (PREPARE, SET_OPTION:
  * statements.ts) is answered before and not reported:
  *
  *   PREPARE   ERR                                     is the reply
@@ -34,8 +34,8 @@
  *         | complete, not yet    | under way   |           |
  *   bytes [== packet == packet ==|== pack =====|...........]
  *
- * A packet of which more than `PART_BYTES_MIN` is in, and not all, is passed on in parts; nobody holds a row of 1 GB. OK
- * and ERR are judged by their beginning.
+ * A packet of which more than `PART_BYTES_MIN` is in, and not all, is passed on in parts; nobody holds a row of 1 GB.
+ * OK and ERR are judged by their beginning.
  *
  * Limits: limits.ts; 65 535 columns.
  */
@@ -56,6 +56,9 @@ const FAREWELL_BYTES_MAX = 4096
 
 /** What handshakes and probes are answered by is short; keys and certificates are a few kilobytes. */
 const SCRIPT_BYTES_MAX = 0x1_0000
+
+/** Header, FF and the number of an ERR. */
+const ERR_NUMBER_BYTES = 7
 
 /** Where the reply stands. */
 const START = 0
@@ -133,7 +136,10 @@ export class Framer {
       const bytesMax = hint === SCRIPT ? SCRIPT_BYTES_MAX : this.#frameBytesMax
       if (length > bytesMax) throw tooLong(bytesMax)
       const next = at + HEADER_BYTES + length
-      if (next > end && end - at < PART_BYTES_MIN) break
+      if (next > end && end - at < PART_BYTES_MIN) {
+        if (hint > SCRIPT && end - at > ERR_NUMBER_BYTES) this.#checkOrder(bytes, at, end)
+        break
+      }
       if (hint === SCRIPT) {
         if (next > end) {
           this.#pass(at, end, next, 0, sink)
@@ -176,22 +182,21 @@ export class Framer {
   }
 
   /**
-   * One packet of a reply, of which bytes[at, stop) are in. Returns its flags: 0 for what lies in the middle of a reply,
-   * HIDDEN for what is none of it.
+   * One packet of a reply, of which bytes[at, stop) are in. Returns its flags: 0 for what lies in the middle of a
+   * reply, HIDDEN for what is none of it.
    */
   #take(bytes: Buffer, at: number, stop: number, length: number, hint: number, sink: FrameSink): number {
     const state = this.#state
-    const begins = state === START && this.#sequence === 0
-    if (begins) this.#sequence = this.#statements.sequence
-    if (bytes[at + 3] !== this.#sequence) this.#outOfOrder(bytes, at, stop)
+    this.#checkOrder(bytes, at, stop)
     this.#sequence = (this.#sequence + 1) & 255 || WRAPPED
     if (this.#isContinued) return this.#continue(length)
+    if (length === 0) throw new RemoteProtocolError('a packet of length 0 where none may be')
+    const first = bytes[at + HEADER_BYTES] as number
     if (length === PACKET_BYTES_MAX) {
+      if (state !== ROWS || first === 0xff) throw new RemoteProtocolError('16 MB of something that is no row')
       this.#isContinued = true
       this.#payloadBytes = length
     }
-    if (length === 0) throw new RemoteProtocolError('a packet of length 0 where none may be')
-    const first = bytes[at + HEADER_BYTES] as number
     switch (state) {
       case ROWS:
         if (first === 0xfe && (this.#deprecateEof ? length < PACKET_BYTES_MAX : length < EOF_BYTES_MAX)) {
@@ -235,6 +240,7 @@ export class Framer {
     }
     this.#isBinary = kind === RequestKind.Prepared
     this.#definitions = lenenc(bytes, at + HEADER_BYTES)
+    if (this.#definitions === 0) throw new RemoteProtocolError('a result without columns')
     this.#state = COLUMNS
     return 0
   }
@@ -343,7 +349,6 @@ export class Framer {
   }
 
   #continue(length: number): number {
-    if (this.#state !== ROWS) throw new RemoteProtocolError('16 MB of something that is no row')
     this.#payloadBytes += length
     if (this.#payloadBytes > this.#frameBytesMax) throw tooLong(this.#frameBytesMax)
     this.#isContinued = length === PACKET_BYTES_MAX
@@ -353,6 +358,12 @@ export class Framer {
   #note(status: number): void {
     this.inTransaction = (status & Status.InTransaction) !== 0
     this.#statements.noBackslashEscapes = (status & Status.NoBackslashEscapes) !== 0
+  }
+
+  /** Also of a packet that is not in yet: what is no packet at all should not be waited for. */
+  #checkOrder(bytes: Buffer, at: number, stop: number): void {
+    if (this.#state === START && this.#sequence === 0) this.#sequence = this.#statements.sequence
+    if (bytes[at + 3] !== this.#sequence) this.#outOfOrder(bytes, at, stop)
   }
 
   #outOfOrder(bytes: Buffer, at: number, stop: number): void {

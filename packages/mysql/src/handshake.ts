@@ -11,15 +11,15 @@
  *
  * A connection of purpose `cancel` begins the same, and then says KILL QUERY.
  *
- * Rules: every packet is in its place or ends the connection. What cannot pass by itself is a `RefusedError`, what can a
- * `RemoteError` (handshake/refusal.ts), and a server of another role a `RoleError`. No message holds the name of a user
- * or anything of a password. Nothing but SSLRequest is said before TLS where TLS is wanted.
+ * Rules: every packet is in its place or ends the connection. What cannot pass by itself is a `RefusedError`, what can
+ * a `RemoteError` (handshake/refusal.ts), and a server of another role a `RoleError`. No message holds the name of a
+ * user or anything of a password. Nothing but SSLRequest is said before TLS where TLS is wanted.
  *
  * Limits: MariaDB's TLS without certificates of its own (11.4, a signature in the last OK) is not looked at.
  */
 import type { Cloneable, Place, Script } from '@iokernel/core/plugin'
 import { LocalError, RefusedError, RemoteProtocolError, upgradeTls } from '@iokernel/core/plugin'
-import { ask, queryPacket } from './ask.ts'
+import { ask, queryPacket, tell } from './ask.ts'
 import { lookColumns, type Seen } from './audit.ts'
 import { Capability, type MysqlFacts, type MysqlRole, Status } from './codec/facts.ts'
 import { type AuthenticationTerms, authenticate, firstDemand, firstProof } from './handshake/authentication.ts'
@@ -82,7 +82,7 @@ export function* cancelHandshake(options: MysqlIo, place: Place): Script<Cloneab
   }
   const { agreement } = yield* enter(options, place)
   const deprecateEof = (agreement.capabilities & Capability.DeprecateEof) !== 0
-  const { failed } = yield* ask(queryPacket(`KILL QUERY ${id}`), { deprecateEof })
+  const { failed } = yield* tell(queryPacket(`KILL QUERY ${id}`), { deprecateEof })
   return { killed: failed === 0 }
 }
 

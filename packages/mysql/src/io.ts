@@ -117,7 +117,7 @@ class MysqlConnection implements Connection {
 
   /** One behind another only where that reaches the server as it is, and where nothing waits for an answer first. */
   callsMax(): number {
-    return this.#isPipelined && !this.#statements.isWaiting ? Number.POSITIVE_INFINITY : 1
+    return this.#isPipelined && !this.#statements.isWaiting ? Number.MAX_SAFE_INTEGER : 1
   }
 
   probe(): Script<Cloneable> {

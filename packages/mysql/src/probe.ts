@@ -6,7 +6,7 @@
  * endpoint is not usable.
  */
 import { type Cloneable, RemoteError, type Script } from '@iokernel/core/plugin'
-import { ask, commandPacket } from './ask.ts'
+import { commandPacket, tell } from './ask.ts'
 import { Command } from './codec/command.ts'
 import type { MysqlRole } from './codec/facts.ts'
 import type { TargetRole } from './io.ts'
@@ -19,7 +19,7 @@ export interface ProbeFacts {
 
 export function* probe(wanted: TargetRole, kind: ServerKind): Script<ProbeFacts> {
   if (wanted === 'any') {
-    const { failed } = yield* ask(PING, kind)
+    const { failed } = yield* tell(PING, kind)
     if (failed !== 0) throw new RemoteError(String(failed), `the server does not answer a PING (error ${failed})`)
     return { role: 'unknown' }
   }

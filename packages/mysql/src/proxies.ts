@@ -1,8 +1,8 @@
 /**
  * Signs that something stands between us and the server.
  *
- * Theory of operation: proxies read one command at a time and pass on the next when the answer has come; some lose their
- * place when several commands come at once. None says so. But they introduce themselves in the version, or in
+ * Theory of operation: proxies read one command at a time and pass on the next when the answer has come; some lose
+ * their place when several commands come at once. None says so. But they introduce themselves in the version, or in
  * `@@version_comment`; and one that speaks for itself greets with a connection number of its own, while CONNECTION_ID()
  * is the server's.
  *

@@ -11,13 +11,13 @@
  *   SET                     settings.ts
  *   [SELECT DATABASE()]     where it has none: one that was chosen cannot be left
  *
- * Where pipelining is safe, all of it is one round trip.
+ * Where pipelining is safe, all but the last is one round trip.
  *
  * Rules: whatever fails closes the connection. Servers without RESET_CONNECTION (before MySQL 5.7.3 and MariaDB 10.2.4)
  * are never good as new.
  */
 import { RemoteError, type Script, send } from '@iokernel/core/plugin'
-import { type Answer, answer, ask, commandPacket, type Dialect, queryPacket } from './ask.ts'
+import { type Answer, acknowledgement, ask, commandPacket, type Dialect, queryPacket, tell } from './ask.ts'
 import { Command } from './codec/command.ts'
 import { type SettingOptions, settings } from './settings.ts'
 import { isSince, type ServerVersion } from './version.ts'
@@ -42,30 +42,33 @@ export function* reset(terms: ResetTerms): Script<number> {
     ...(terms.multi ? [MULTI_OFF] : []),
     ...(hasDatabase ? [queryPacket(options.database, Command.InitDb)] : []),
     queryPacket(settings(options, terms.sessionTrack)),
-    ...(hasDatabase ? [] : [queryPacket('SELECT DATABASE()')]),
   ]
   const answers = yield* terms.pipelined ? together(packets, terms) : oneByOne(packets, terms)
   const failed = answers.find((one) => one.failed !== 0)?.failed
   if (failed !== undefined) throw notClean(`error ${failed}`, String(failed))
-  const last = answers.at(-1) as Answer
-  if (!hasDatabase && last.rows[0]?.[0] !== undefined) throw notClean('a database was chosen, and cannot be left')
-  return last.status
+  if (!hasDatabase) {
+    const chosen = yield* ask(DATABASE, terms)
+    if (chosen.failed !== 0 || chosen.rows[0]?.[0] !== undefined)
+      throw notClean('a database was chosen, and cannot be left')
+  }
+  return (answers.at(-1) as Answer).status
 }
 
 const SINCE_RESET_CONNECTION = { mysql: [5, 7, 3], mariadb: [10, 2, 4] } as const
 const RESET = commandPacket(Command.ResetConnection)
+const DATABASE = queryPacket('SELECT DATABASE()')
 const MULTI_OFF = commandPacket(Command.SetOption, 1, 0)
 
 function* together(packets: readonly Uint8Array[], dialect: Dialect): Script<readonly Answer[]> {
   const answers: Answer[] = []
   yield* send(Buffer.concat(packets))
-  for (let left = packets.length; left > 0; left--) answers.push(yield* answer(dialect))
+  for (let left = packets.length; left > 0; left--) answers.push(yield* acknowledgement(dialect))
   return answers
 }
 
 function* oneByOne(packets: readonly Uint8Array[], dialect: Dialect): Script<readonly Answer[]> {
   const answers: Answer[] = []
-  for (const packet of packets) answers.push(yield* ask(packet, dialect))
+  for (const packet of packets) answers.push(yield* tell(packet, dialect))
   return answers
 }
 

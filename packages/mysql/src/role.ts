@@ -5,8 +5,8 @@
  * `innodb_read_only`, by which the readers of Aurora are told. One that is on makes a replica: whoever has SUPER could
  * write there all the same, and should not.
  *
- * Rules: a server that does not know the question (others speak this protocol too) has the role `unknown`, which is good
- * for `any` only.
+ * Rules: a server that does not know the question (others speak this protocol too) has the role `unknown`, which is
+ * good for `any` only.
  */
 import { RoleError, type Script } from '@iokernel/core/plugin'
 import { ask, type Dialect, queryPacket } from './ask.ts'

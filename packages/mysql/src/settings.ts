@@ -6,8 +6,8 @@
  *
  *   SET NAMES utf8mb4 [COLLATE ...]          what HandshakeResponse said is ignored by servers with
  *                                            skip-character-set-client-handshake, and forgotten by a reset
- *   session_track_schema                     OK packets say what a statement has changed: this is how a lane that a caller
- *   session_track_system_variables = '*'     has left changed is found at once (session-state.ts)
+ *   session_track_schema                     OK packets say what a statement has changed: this is how a lane that a
+ *   session_track_system_variables = '*'     caller has left changed is found at once (session-state.ts)
  *   session_track_state_change
  *   the target's own                         time_zone, sql_mode, ...
  *
@@ -18,7 +18,7 @@
  * there. Where a proxy refuses the reporting, it is done without.
  */
 import { LocalError, type Script } from '@iokernel/core/plugin'
-import { ask, type Dialect, queryPacket } from './ask.ts'
+import { type Dialect, queryPacket, tell } from './ask.ts'
 import { refusal } from './handshake/refusal.ts'
 import type { MysqlIo } from './io.ts'
 
@@ -30,9 +30,9 @@ export interface SettingTerms extends Dialect {
 
 /** Throws where the server does not accept them. */
 export function* applySettings(options: SettingOptions, terms: SettingTerms): Script<void> {
-  let { failed } = yield* ask(queryPacket(settings(options, terms.sessionTrack)), terms)
+  let { failed } = yield* tell(queryPacket(settings(options, terms.sessionTrack)), terms)
   if (failed === UNKNOWN_VARIABLE && terms.sessionTrack) {
-    failed = (yield* ask(queryPacket(settings(options, false)), terms)).failed
+    failed = (yield* tell(queryPacket(settings(options, false)), terms)).failed
   }
   if (failed !== 0) throw refusal(failed, 'settings')
 }

@@ -26,8 +26,8 @@
  * Both say that nothing was begun: the request is sent again (`stale`), and its statement is forgotten. Not so for CALL
  * and other statements that have statements of their own inside, which may say the same after they have done something.
  *
- * Limits: `statementsMax` statements; who was not used for longest goes, but nobody who is waited for. Texts longer than
- * `STATEMENTS.bytesMax` are closed behind their use.
+ * Limits: `statementsMax` statements; who was not used for longest goes, but nobody who is waited for. Texts longer
+ * than `STATEMENTS.bytesMax` are closed behind their use.
  */
 import type { ByteWriter } from '@iokernel/core/plugin'
 import { LocalError } from '@iokernel/core/plugin'
@@ -366,6 +366,7 @@ function isPlain(text: Buffer): boolean {
 function notEscaped(): LocalError {
   return new LocalError(
     'NO_BACKSLASH_ESCAPES',
-    'values were escaped for a sql_mode without NO_BACKSLASH_ESCAPES, and this session has it: use query(), which prepares',
+    'values were escaped for a sql_mode without NO_BACKSLASH_ESCAPES, and this session has it: ' +
+      'use query(), which prepares',
   )
 }

@@ -2,13 +2,13 @@
  * The server's errors: an ERR packet taken apart, and what one means to a connection.
  *
  * Rules:
- * 1. Programs match on `code`, which is the error's number as text (`1062`); `sqlState` is coarser, and `HY000` for most.
- *    Messages are for people and come in the language of the server (`lc_messages`); no verdict depends on one.
+ * 1. Programs match on `code`, which is the error's number as text (`1062`); `sqlState` is coarser, and `HY000` for
+ *    most. Messages are for people and come in the language of the server (`lc_messages`); no verdict depends on one.
  * 2. A verdict depends on the number. What was outstanding matters too: that part is in `statements.ts`.
  *
  * Theory of operation (documentation, "ERR_Packet"):
  *
- *   | header, 4 bytes | FF | number u16 | '#' | SQLSTATE, 5 bytes | message …        '#' and SQLSTATE are missing before
+ *   | header, 4 bytes | FF | number u16 | '#' | SQLSTATE, 5 bytes | message …      '#' and SQLSTATE are missing before
  *                                                                                   the handshake is over
  *
  * Numbers below 2000 are shared by MySQL and MariaDB but for some at the end; from 1900 on MariaDB has its own, from

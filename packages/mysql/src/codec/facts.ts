@@ -15,8 +15,8 @@ export interface MysqlFacts {
   /** What was agreed on: bits of `Capability`. */
   readonly capabilities: number
   /**
-   * Result sets end in an OK packet that begins with FE, and no EOF stands behind the column definitions. False (servers
-   * before MySQL 5.7.5 and MariaDB 10.2): an EOF of 5 bytes in both places.
+   * Result sets end in an OK packet that begins with FE, and no EOF stands behind the column definitions. False
+   * (servers before MySQL 5.7.5 and MariaDB 10.2): an EOF of 5 bytes in both places.
    */
   readonly deprecateEof: boolean
   /**

@@ -11,8 +11,8 @@
  *
  * Rules:
  * 1. What is asked for must be among `requireAuth`, where that is given.
- * 2. A password is shown over TLS or a unix socket alone. Elsewhere it is sealed with the server's RSA key: a key that is
- *    pinned, or one that is asked for where `allowPublicKeyRetrieval` says that whoever may answer can be trusted.
+ * 2. A password is shown over TLS or a unix socket alone. Elsewhere it is sealed with the server's RSA key: a key that
+ *    is pinned, or one that is asked for where `allowPublicKeyRetrieval` says that whoever may answer can be trusted.
  * 3. mysql_clear_password, which is for servers that hand passwords on, needs `allowClearText` as well.
  * 4. A server that switches twice is none (nobody needs it, and each switch is another chance to ask for less).
  */
@@ -179,8 +179,8 @@ function askForKey({ plugin }: Demand, { options }: AuthenticationTerms): Uint8A
   if (options.allowPublicKeyRetrieval) return Uint8Array.of(ASK_KEY[plugin] as number)
   throw new RefusedError(
     'AUTHENTICATION',
-    'the server wants to see the password, and the connection has no TLS: use sslmode=require, or give serverPublicKey, ' +
-      'or set allowPublicKeyRetrieval where the network can be trusted',
+    'the server wants to see the password, and the connection has no TLS: use sslmode=require, ' +
+      'or give serverPublicKey, or set allowPublicKeyRetrieval where the network can be trusted',
   )
 }
 

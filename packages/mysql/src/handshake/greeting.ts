@@ -7,9 +7,9 @@
  *   | capabilities, high u16 | length of the nonce u8 | 6 of 00 | MariaDB's own capabilities u32 | nonce, 12 | 00 |
  *   | name of a plugin, NUL |
  *
- * MariaDB says that it is one by leaving bit 0 of its capabilities off (since 10.2), and says `5.5.5-` before its version
- * to be let through by clients that replicate. Versions without a second half of the nonce are older than passwords
- * that can be proved, and are refused.
+ * MariaDB says that it is one by leaving bit 0 of its capabilities off (since 10.2), and says `5.5.5-` before its
+ * version to be let through by clients that replicate. Versions without a second half of the nonce are older than
+ * passwords that can be proved, and are refused.
  *
  * Rules: read to the end with every bound checked. An ERR in its place is the server's refusal.
  */

@@ -3,11 +3,11 @@
  *
  * Theory of operation (documentation, "Protocol::HandshakeResponse41"):
  *
- *   | capabilities u32 | longest packet u32 | collation u8 | 19 of 00 | MariaDB's own capabilities u32 |      SSLRequest
+ *   | capabilities u32 | longest packet u32 | collation u8 | 19 of 00 | MariaDB's own capabilities u32 |   SSLRequest
  *   | user, NUL | proof, length-encoded | database, NUL | name of the plugin, NUL | attributes, length-encoded |
  *
- * Rules: LOCAL INFILE is agreed on by sessions alone, and only where the target says so; compression, several statements
- * in one query and packets of progress never.
+ * Rules: LOCAL INFILE is agreed on by sessions alone, and only where the target says so; compression, several
+ * statements in one query and packets of progress never.
  */
 import { ByteWriter, LocalError } from '@iokernel/core/plugin'
 import { Capability } from '../codec/facts.ts'
