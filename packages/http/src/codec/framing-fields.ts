@@ -23,8 +23,10 @@ export const Coding = {
 /** Options of the Connection field. */
 export const Connection = { Close: 1, KeepAlive: 2, Upgrade: 4 } as const
 
-/** A Content-Length without the white space around it. */
-export function lengthIn(bytes: Buffer, from: number, to: number): number {
+/** The value of a Content-Length field. */
+export function lengthIn(bytes: Buffer, start: number, end: number): number {
+  const from = skipSpace(bytes, start, end)
+  const to = trimSpace(bytes, from, end)
   if (to === from) throw fault('an empty Content-Length')
   let length = 0
   for (let at = from; at < to; at++) {
@@ -73,8 +75,7 @@ export function connectionIn(bytes: Buffer, from: number, to: number): number {
     at = skipSpace(bytes, at, to)
     const start = at
     while (at < to && bytes[at] !== COMMA) at++
-    let end = at
-    while (end > start && (bytes[end - 1] === SPACE || bytes[end - 1] === TAB)) end--
+    const end = trimSpace(bytes, start, at)
     if (isWord(bytes, start, end, 'close')) options |= Connection.Close
     else if (isWord(bytes, start, end, 'keep-alive')) options |= Connection.KeepAlive
     else if (isWord(bytes, start, end, 'upgrade')) options |= Connection.Upgrade
@@ -83,8 +84,10 @@ export function connectionIn(bytes: Buffer, from: number, to: number): number {
   return options
 }
 
-/** May be empty: a target without an authority has an empty Host. */
-export function isHost(bytes: Buffer, from: number, to: number): boolean {
+/** The value of a Host field. May be empty: a target without an authority has an empty Host. */
+export function isHost(bytes: Buffer, start: number, end: number): boolean {
+  const from = skipSpace(bytes, start, end)
+  const to = trimSpace(bytes, from, end)
   for (let at = from; at < to; at++) if (((CHARACTERS[bytes[at] as number] as number) & Is.Host) === 0) return false
   return true
 }
@@ -113,5 +116,11 @@ const LETTER_Z = 90
 function skipSpace(bytes: Buffer, from: number, to: number): number {
   let at = from
   while (at < to && (bytes[at] === SPACE || bytes[at] === TAB)) at++
+  return at
+}
+
+function trimSpace(bytes: Buffer, from: number, to: number): number {
+  let at = to
+  while (at > from && (bytes[at - 1] === SPACE || bytes[at - 1] === TAB)) at--
   return at
 }

@@ -42,16 +42,15 @@ export class Head {
   minor = 0
   /** Of a response. */
   status = 0
-  /** Of a request: where its method ends, and its target. The target begins one byte behind the method. */
+  /** Of a request: where its method ends. */
   methodEnd = 0
-  targetEnd = 0
   /** Content-Length; -1 where there is none. */
   contentLength = -1
   /** Transfer-Encoding, all fields of the name taken together: bits of `Coding`. */
   coding: number = Coding.None
   /** Options of Connection: bits of `Connection`. */
   connection = 0
-  hosts = 0
+  #hosts = 0
   /** How far it has looked. */
   #position = 0
   /** Where the line under way begins; 0 is the start line. */
@@ -72,15 +71,10 @@ export class Head {
     this.contentLength = -1
     this.coding = Coding.None
     this.connection = 0
-    this.hosts = 0
+    this.#hosts = 0
     this.#position = 0
     this.#line = 0
     this.#colon = 0
-  }
-
-  /** Some of a head has come. */
-  get hasBegun(): boolean {
-    return this.#position > 0
   }
 
   /** True when the head that begins at `start` is complete. False: call it again with the same bytes and more. */
@@ -131,10 +125,8 @@ export class Head {
     if (at >= limit - 1) return ~at
     if (bytes[at + 1] !== LF) throw strayByte(CR, 'in a start line')
     if (this.#isRequest) {
-      const line = requestLine(bytes, start, at)
-      this.methodEnd = line.methodEnd - start
-      this.targetEnd = line.targetEnd - start
-      this.minor = line.minor
+      this.methodEnd = requestLine(bytes, start, at) - start
+      this.minor = (bytes[at - 1] as number) - ZERO
     } else {
       this.minor = (bytes[start + MINOR_AT] as number) - ZERO
       this.status =
@@ -175,8 +167,7 @@ export class Head {
       case 14:
         if (letter === LETTER_C && isName(bytes, name, 'content-length')) {
           if (this.contentLength !== -1) throw fault('Content-Length more than once')
-          const from = skipSpace(bytes, start + this.#colon + 1, valueEnd)
-          this.contentLength = lengthIn(bytes, from, trimSpace(bytes, from, valueEnd))
+          this.contentLength = lengthIn(bytes, start + this.#colon + 1, valueEnd)
         }
         return
       case 17:
@@ -189,15 +180,14 @@ export class Head {
 
   #host(bytes: Buffer, start: number, valueEnd: number): void {
     if (!this.#isRequest) return
-    if (++this.hosts > 1) throw fault('Host more than once')
-    const from = skipSpace(bytes, start + this.#colon + 1, valueEnd)
-    if (!isHost(bytes, from, trimSpace(bytes, from, valueEnd))) throw fault('a Host that is none')
+    if (++this.#hosts > 1) throw fault('Host more than once')
+    if (!isHost(bytes, start + this.#colon + 1, valueEnd)) throw fault('a Host that is none')
   }
 
   /** What only the whole head shows. */
   #complete(): void {
     if (!this.#isRequest) return
-    if (this.minor > 0 && this.hosts === 0) throw fault('a request without Host')
+    if (this.minor > 0 && this.#hosts === 0) throw fault('a request without Host')
     if (this.coding === Coding.None) return
     if (this.contentLength !== -1) throw fault('Content-Length and Transfer-Encoding in one request')
     if (this.minor === 0) throw fault('Transfer-Encoding in a request of HTTP/1.0')
@@ -232,16 +222,4 @@ function isName(bytes: Buffer, at: number, name: string): boolean {
     if (((bytes[at + index] as number) | 32) !== name.charCodeAt(index)) return false
   }
   return true
-}
-
-function skipSpace(bytes: Buffer, from: number, to: number): number {
-  let at = from
-  while (at < to && (bytes[at] === SPACE || bytes[at] === TAB)) at++
-  return at
-}
-
-function trimSpace(bytes: Buffer, from: number, to: number): number {
-  let at = to
-  while (at > from && (bytes[at - 1] === SPACE || bytes[at - 1] === TAB)) at--
-  return at
 }

@@ -31,37 +31,25 @@ export function statusLine(bytes: Buffer, start: number, end: number, whole: boo
   if (whole && length < PATTERN.length) throw fault('a status line without a status')
 }
 
-/** One object for all request lines: read it at once. */
-interface RequestLine {
-  methodEnd: number
-  targetEnd: number
-  minor: number
-}
-
-const LINE: RequestLine = { methodEnd: 0, targetEnd: 0, minor: 0 }
-
-/** Takes apart the request line in bytes[start, end), which does not hold its CR LF. Offsets are absolute. */
-export function requestLine(bytes: Buffer, start: number, end: number): Readonly<RequestLine> {
+/** Checks the request line in bytes[start, end), which does not hold its CR LF. Returns where its method ends. */
+export function requestLine(bytes: Buffer, start: number, end: number): number {
   let at = start
   while (at < end && ((CHARACTERS[bytes[at] as number] as number) & Is.Token) !== 0) at++
   if (at === start || bytes[at] !== SPACE) throw strayByte(bytes[at] as number, 'in a method')
-  LINE.methodEnd = at
+  const methodEnd = at
   const target = ++at
   while (at < end && ((CHARACTERS[bytes[at] as number] as number) & Is.Target) !== 0) at++
   if (at === end) throw fault('a request line without a version')
   if (at === target || bytes[at] !== SPACE) throw strayByte(bytes[at] as number, 'in a request target')
-  LINE.targetEnd = at
-  LINE.minor = versionIn(bytes.toString('latin1', at + 1, end))
-  if (!isTargetOf(bytes.toString('latin1', start, LINE.methodEnd), bytes, target, at)) {
+  checkVersion(bytes.toString('latin1', at + 1, end))
+  if (!isTargetOf(bytes.toString('latin1', start, methodEnd), bytes, target, at)) {
     throw fault('a request target that its method does not allow')
   }
-  return LINE
+  return methodEnd
 }
 
-/** The digit behind `HTTP/1.`. */
-function versionIn(text: string): number {
-  if (text === 'HTTP/1.1') return 1
-  if (text === 'HTTP/1.0') return 0
+function checkVersion(text: string): void {
+  if (text === 'HTTP/1.1' || text === 'HTTP/1.0') return
   if (OTHER_VERSION.test(text)) throw fault('a request of another version than HTTP/1.0 and HTTP/1.1', 505)
   throw fault('a request line without a version')
 }
