@@ -86,8 +86,6 @@ class Handling implements InterestHandler {
     void this.#run(id, params, answer)
   }
 
-  push(): void {}
-
   gap(): void {}
 
   failed(): void {}
