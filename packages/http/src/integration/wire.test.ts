@@ -1,4 +1,4 @@
-/** What only bytes can show: peers that break the rules, or use the corners of them, through the kernel in both modes. */
+/** What only bytes can show: peers that break the rules, or use their corners, through the kernel in both modes. */
 import { expect, it } from 'vitest'
 import { inEveryMode, until } from '../../fixtures/world.ts'
 
