@@ -24,7 +24,8 @@
  * While a script runs a reply is its final head alone. Behind the answer to CONNECT (handshake.ts) nothing is looked
  * at, for it belongs to TLS; behind the answer to a probe nothing may come.
  *
- * Limits: limits.ts.
+ * Limits: limits.ts. A body that the end of the connection delimits may have been cut by whoever ended it; over TLS as
+ * well, because Node does not tell a connection that was closed from one that was cut off.
  */
 import type { FrameSink, Verdict } from '@iokernel/core/plugin'
 import { FrameFlag, RemoteProtocolError } from '@iokernel/core/plugin'
