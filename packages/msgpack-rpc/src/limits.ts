@@ -15,7 +15,7 @@ export interface FramerLimits {
 export const FRAMER_LIMITS: FramerLimits = {
   // As Redis's: no peer says how much it sends, and a reply of this size is past the kernel's `replyBytesMax` anyway.
   frameBytesMax: 513 * 1024 * 1024,
-  // What msgpack for Python unpacks; its packer stops at 511, Neovim's at 100.
+  // What msgpack for Python unpacks; it packs 512 levels, and msgpack for Ruby unpacks 128 (both tried).
   depthMax: 1024,
   // An element has one byte at least, and becomes 8 in an array: 16 M of them are a message of 16 MB and 128 MB here.
   elementsMax: 16 * 1024 * 1024,

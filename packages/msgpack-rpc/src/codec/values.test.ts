@@ -169,6 +169,19 @@ describe('what is encoded', () => {
     expect(hex({ a: undefined, b: 2n ** 60n })).toBe('81a162cf1000000000000000')
   })
 
+  it('may be as deep as what is decoded, and no deeper', () => {
+    const nested = (depth: number, inmost: unknown): unknown => {
+      let value = inmost
+      for (let level = 0; level < depth; level++) value = level % 2 === 0 ? [value] : { a: value }
+      return value
+    }
+    for (const inmost of [null, 2n ** 60n, new Uint8Array([1])]) {
+      const value = nested(1000, inmost)
+      expect(codec.decode(codec.encode(value))).toEqual(value)
+      expect(() => codec.encode(nested(1100, inmost))).toThrow(expect.objectContaining({ code: 'ARGUMENT' }))
+    }
+  })
+
   it('is read by the library as what it was', () => {
     const value = {
       text: 'ü'.repeat(300),

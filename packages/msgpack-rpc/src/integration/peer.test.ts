@@ -75,6 +75,10 @@ inEveryMode('a peer', (world) => {
     ])
     expect(late).toHaveLength(1)
     expect(peer.connections).toBe(1)
+    // Two that were never made are told of once; late and second answers are no news.
+    expect(world.log.filter((line) => line.includes(`:${peer.port}`))).toEqual([
+      expect.stringContaining('answers calls that nobody made'),
+    ])
     await client.close()
   })
 
