@@ -282,7 +282,7 @@ export class Framer {
     const dirty = this.#isDirty || this.inTransaction ? FrameFlag.Dirty : 0
     this.#isDirty = false
     this.#sequence = 0
-    this.#statements.answered(() => sink.out())
+    this.#statements.answered(sink)
     this.isStale = isStale
     return flags | dirty | FrameFlag.Final
   }

@@ -39,7 +39,7 @@ class Scene {
   }
 
   answered(): string {
-    return said((out) => this.statements.answered(() => out))
+    return said((out) => this.statements.answered({ out: () => out }))
   }
 }
 

@@ -29,7 +29,7 @@
  * Limits: `statementsMax` statements; who was not used for longest goes, but nobody who is waited for. Texts longer
  * than `STATEMENTS.bytesMax` are closed behind their use.
  */
-import type { ByteWriter } from '@iokernel/core/plugin'
+import type { ByteWriter, FrameSink } from '@iokernel/core/plugin'
 import { LocalError } from '@iokernel/core/plugin'
 import {
   Command,
@@ -185,8 +185,8 @@ export class Statements {
     this.isStale = true
   }
 
-  /** The oldest request is answered. `out`: where those go that it has kept waiting. */
-  answered(out: () => ByteWriter): void {
+  /** The oldest request is answered. Those that it has kept waiting go out. */
+  answered(sink: Pick<FrameSink, 'out'>): void {
     this.isStale = false
     this.#fileSequence = -1
     if (this.#unanswered.count === 0) return
@@ -196,7 +196,7 @@ export class Statements {
     this.#unanswered.shift()
     if (failed) this.#pending = undefined
     this.#isUploading = false
-    if (this.#held.length > 0) this.#release(out())
+    if (this.#held.length > 0) this.#release(sink.out())
   }
 
   /** The server asks for a file: its first piece has this sequence number. */
