@@ -24,8 +24,8 @@ export function statusLine(bytes: Buffer, start: number, end: number, whole: boo
       if (index === VERSION_DIGIT && byte === ZERO) continue
       throw fault('the peer answers with something else than HTTP/1.1')
     }
+    if (index === STATUS_AT && byte === ZERO) throw fault('a status below 100')
   }
-  if (length > STATUS_AT && bytes[start + STATUS_AT] === ZERO) throw fault('a status below 100')
   if (length > PATTERN.length && bytes[start + PATTERN.length] !== SPACE)
     throw fault('a status of more than three digits')
   if (whole && length < PATTERN.length) throw fault('a status line without a status')
