@@ -30,8 +30,8 @@ import {
 
 export interface MysqlClient extends Queries, AsyncDisposable {
   /**
-   * Runs `work` between START TRANSACTION and COMMIT, on a connection of its own. Rolls back when it throws, and rejects with what
-   * it threw.
+   * Runs `work` between START TRANSACTION and COMMIT, on a connection of its own. Rolls back when it throws, and
+   * rejects with what it threw.
    */
   transaction<Result>(work: (tx: MysqlTransaction) => Promise<Result>, options?: TransactionOptions): Promise<Result>
   /** A connection to oneself, for SET, @variables, temporary tables, locks. Close it. */

@@ -1,8 +1,8 @@
 /**
  * A session: one connection lent to one caller, with everything that needs one.
  *
- * Rules: what a caller does to it (SET, USE, @variables, temporary tables, locks, an open transaction) ends with it: it is
- * reset before anyone else uses it. A lost connection ends it, and every further call says so; nothing is silently
+ * Rules: what a caller does to it (SET, USE, @variables, temporary tables, locks, an open transaction) ends with it: it
+ * is reset before anyone else uses it. A lost connection ends it, and every further call says so; nothing is silently
  * begun anew. One that is forgotten is given back when its object is collected, which may be late: close it.
  */
 import type { CallOptions, SessionLink } from '@iokernel/core/plugin'

@@ -3,16 +3,16 @@
  *
  * Rules:
  * 1. It is committed when `work` has returned, and rolled back when it has thrown; then the error is that of `work`.
- * 2. What the server has rolled back by itself (a deadlock, 1213) is not committed, whoever has caught the error: nothing
- *    more goes through it, and it rejects.
+ * 2. What the server has rolled back by itself (a deadlock, 1213) is not committed, whoever has caught the error:
+ *    nothing more goes through it, and it rejects.
  * 3. After its end nothing goes through it any more, and while a savepoint is open nothing goes past it.
  * 4. It is not begun or ended by hand, and not by a statement that commits by the way (DDL, LOCK TABLES): that is
  *    refused.
  * 5. Calls that are not awaited are made in their order, and all of them before COMMIT.
  *
  * Theory of operation: it begins with `autocommit = 0`. After a deadlock the server has no transaction any more, and
- * statements that are already on their way would each be committed by itself; so they begin another one, which is rolled
- * back like the first.
+ * statements that are already on their way would each be committed by itself; so they begin another one, which is
+ * rolled back like the first.
  *
  * Limits: `retries` runs `work` again from its beginning, on a connection of its own; only it knows what else it does.
  * A server that rolls all back after a lock wait (innodb_rollback_on_timeout) does not say so: pass the error 1205 on.
@@ -272,7 +272,8 @@ export class TransactionCaller extends Caller implements MysqlTransaction {
 function rolledBack(cause: unknown, sent: Sent): LocalError {
   return new LocalError(
     'TRANSACTION_ROLLED_BACK',
-    'the server has rolled the transaction back (a deadlock), and the error was not passed on: throw it, or give retries',
+    'the server has rolled the transaction back (a deadlock), and the error was not passed on: throw it, or give ' +
+      'retries',
     { sent, cause },
   )
 }

@@ -1,4 +1,4 @@
-/** Requests are the bytes that the other half and the server expect, and nothing is written that means something else. */
+/** Requests are the bytes that the other half and the server expect; nothing is written that means something else. */
 import { ByteWriter } from '@iokernel/core/plugin'
 import { describe, expect, it } from 'vitest'
 import { packet, text, u16, u32 } from '../../fixtures/packets.ts'
@@ -120,7 +120,8 @@ describe('a statement as text', () => {
     ]
     const sql = `select ${values.map(() => '?').join(', ')}`
     expect(written(sql, values)).toBe(
-      "select 1, 1.5e0, -0e0, 1e+300, 100000000000000000000, true, X'01ff', '1970-01-01 00:00:00', '[\\\"\\'\\\"]', 1, 'x', '\\0\\n\\\\'",
+      "select 1, 1.5e0, -0e0, 1e+300, 100000000000000000000, true, X'01ff', '1970-01-01 00:00:00', " +
+        "'[\\\"\\'\\\"]', 1, 'x', '\\0\\n\\\\'",
     )
   })
 

@@ -95,7 +95,7 @@ function placesFor({ analysis }: Statement, count: number): readonly number[] {
   if (placeholders === undefined) {
     throw new LocalError(
       'ARGUMENT',
-      'whether a ? of the statement is a placeholder depends on the version of the server: write it outside of comments',
+      'whether a ? of the statement is a placeholder depends on the version of the server: no placeholders in comments',
     )
   }
   if (placeholders.length === count) return placeholders

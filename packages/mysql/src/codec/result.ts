@@ -48,7 +48,7 @@ export class Rows<Row = Record<string, unknown>> extends Array<Row> {
     return this.#outcome.info
   }
 
-  /** Rows of an UPDATE that were not yet what they were set to; as many as `affectedRows` where the server says none. */
+  /** Rows of an UPDATE that were not yet what they were set to; `affectedRows` where the server does not say. */
   get changedRows(): number {
     const found = CHANGED.exec(this.#outcome.info)
     return found === null ? this.#outcome.affectedRows : Number(found[1])

@@ -10,8 +10,8 @@
  * 4. Nothing of what is read points into the bytes that were read.
  *
  * Theory of operation: a text row is a length-encoded text for each column, FB for NULL. A binary row is `00`, a bit
- * for each column that is NULL (from the third bit on), and the values of the others as their types lie. The loops below
- * are what 10 000 rows spend their time in.
+ * for each column that is NULL (from the third bit on), and the values of the others as their types lie. The loops
+ * below are what 10 000 rows spend their time in.
  */
 import { RemoteProtocolError } from '@iokernel/core/plugin'
 import type { MysqlApp, TypeParser } from '../app.ts'

@@ -6,8 +6,8 @@
  * belongs to the column definitions it was made from, and is used only while the server says the same, byte for byte:
  * a column may change its type between two calls.
  *
- * Limits: readers of the first `READERS_MAX` results of a statement are kept, for each protocol; definitions of more than
- * `DEFINITIONS_BYTES_MAX` are read anew each time.
+ * Limits: readers of the first `READERS_MAX` results of a statement are kept, for each protocol; definitions of more
+ * than `DEFINITIONS_BYTES_MAX` are read anew each time.
  */
 import { LocalError } from '@iokernel/core/plugin'
 import type { MysqlApp } from '../app.ts'

@@ -50,17 +50,19 @@ inEveryMode('sharing', { databases: ['shop', 'other'] }, (world) => {
   it('is not felt when a procedure or a function of the user sets, locks, and makes temporary tables', async () => {
     const client = world.connect({}, few)
     await client.query('create table if not exists ids (id int auto_increment primary key, a int)')
-    await client.query(
-      'create or replace procedure pollute() begin set @tenant = 7; set sql_mode = ""; set time_zone = "+05:00"; create temporary table if not exists left_behind (a int); do get_lock("mine", 0); insert into ids (a) values (1); start transaction; insert into ids (a) values (2); end',
-    )
-    await client.query(
-      'create or replace function sly() returns int begin set @tenant = 8; do get_lock("sly", 0); return 1; end',
-    )
-    await client.query(
-      'create or replace function peek() returns varchar(100) return concat_ws("|", ifnull(@tenant, "none"), last_insert_id(), found_rows() >= 0, @@sql_mode = "", is_used_lock("mine") is null, is_used_lock("sly") is null)',
-    )
+    await client.query(`create or replace procedure pollute() begin
+        set @tenant = 7; set sql_mode = ''; set time_zone = '+05:00'; do get_lock('mine', 0);
+        create temporary table if not exists left_behind (a int);
+        insert into ids (a) values (1); start transaction; insert into ids (a) values (2);
+      end`)
+    await client.query(`create or replace function sly() returns int begin
+        set @tenant = 8; do get_lock('sly', 0); return 1;
+      end`)
+    await client.query(`create or replace function peek() returns varchar(100) return concat_ws('|',
+        ifnull(@tenant, 'none'), last_insert_id(), @@sql_mode = '', is_used_lock('mine') is null,
+        is_used_lock('sly') is null)`)
     const zone = await seen(client, 'select @@time_zone')
-    const clean = 'none|0|1|0|1|1'
+    const clean = 'none|0|0|1|1'
     for (let index = 0; index < 4; index++) {
       await expect(client.query('call pollute()')).rejects.toMatchObject({ code: 'TRANSACTION_LEFT_OPEN' })
       await client.query('select sly()')

@@ -2,8 +2,8 @@
  * What `ssl-mode` and its neighbours come to: how a connection is encrypted, and what is checked.
  *
  *   disable      DISABLED          in the clear
- *   prefer       PREFERRED         encrypted where the server offers it; nothing is checked. The default, as with MySQL's
- *                                  own clients
+ *   prefer       PREFERRED         encrypted where the server offers it; nothing is checked. The default, as with the
+ *                                  servers' own clients
  *   require      REQUIRED          encrypted; nothing is checked but where `sslCa` is given: then the chain is
  *   verify-ca    VERIFY_CA         the chain
  *   verify-full  VERIFY_IDENTITY   the chain, and that the certificate is for this host

@@ -1,8 +1,8 @@
 /**
  * What the environment says of targets that leave something out: the variables of the servers' own clients.
  *
- * Rules: a variable that is empty says nothing. Those that are not in the list are not looked at, and neither are option
- * files (`~/.my.cnf`): they are the command line's, and mean something else in each of its programs.
+ * Rules: a variable that is empty says nothing. Those that are not in the list are not looked at, and neither are
+ * option files (`~/.my.cnf`): they are the command line's, and mean something else in each of its programs.
  */
 import type { Settings } from '../target.ts'
 

@@ -2,8 +2,8 @@
  * The options of a URL: which there are, and what to do about those that are not.
  *
  * Rules: an option may be written as any client of these servers writes it: `ssl-mode`, `ssl_mode`, `sslMode` and
- * `sslmode` are one. What has no meaning here is refused by name, so that nobody relies on it; where something else does
- * the same, the message says what.
+ * `sslmode` are one. What has no meaning here is refused by name, so that nobody relies on it; where something else
+ * does the same, the message says what.
  */
 
 const OPTIONS: ReadonlyMap<string, string> = new Map([

@@ -180,6 +180,13 @@ const REFUSED = [
   'insert into t values (1) on duplicate key update a = last_insert_id()',
   "select 'a\\\\', @x",
   'select "a" "b", @x',
+  'select "a\\" , @x , "b"',
+  'select@x',
+  'select 1 into@x',
+  'select 1.@x',
+  'select/**/@x',
+  'select 1 --1, @x',
+  '/* /* */ select @x',
 ]
 
 describe('a statement is', () => {

@@ -52,11 +52,17 @@ export function analyzer(trustedFunctions: readonly string[]): (sql: string) => 
     const tokens = tokensOf(sql)
     const usual = analyze(tokens, names)
     if (!tokens.hasBackslash && !tokens.hasVersions) return usual
-    const plain = { ...USUAL_READING, backslashEscapes: false }
-    const needsBackslashes = tokens.hasBackslash && !areSame(tokens, tokensOf(sql, plain))
-    if (!tokens.hasVersions) return { ...usual, needsBackslashes }
-    const other = analyze(tokensOf(sql, { ...USUAL_READING, versionedComments: false }), names)
-    return { ...worseOf(usual, other), needsBackslashes }
+    const plain = tokensOf(sql, { ...USUAL_READING, backslashEscapes: false })
+    const needsBackslashes = tokens.hasBackslash && !areSame(tokens, plain)
+    let found = usual
+    if (tokens.hasVersions) {
+      found = worseOf(found, analyze(tokensOf(sql, { ...USUAL_READING, versionedComments: false }), names))
+    }
+    // Where double quotes hold a name, nobody is told; what it may do counts, and the placeholders stay the usual ones.
+    if (needsBackslashes && tokens.hasBackslashInDoubleQuotes) {
+      found = { ...worseOf(found, analyze(plain, names)), placeholders: found.placeholders }
+    }
+    return { ...found, needsBackslashes }
   }
 }
 

@@ -51,21 +51,21 @@ const BEFORE_EXPRESSIONS = words(`
 
 const SYNTAX: ReadonlySet<string> = new Set([
   ...words(`
-    all and any array as asc between both by case check collate column columns constraint cube default delete desc
-    distinct distinctrow div do dual else except exists explain for force from fulltext group having high_priority ignore
-    in index inner intersect into is join key keys lateral leading like limit lock low_priority match member minus mod
-    natural not null of on or order outer over partition primary procedure recursive references regexp returning rlike row
-    rows select separator set signal some spatial sql_big_result sql_buffer_result sql_cache sql_no_cache sql_small_result
-    starting straight_join table then to trailing union unique update use using values when where while window with
-    within write xor
+    all and any array as asc between both by case check collate column columns constraint cube default delete
+    desc distinct distinctrow div do dual else except exists explain for force from fulltext group having
+    high_priority ignore in index inner intersect into is join key keys lateral leading like limit lock
+    low_priority match member minus mod natural not null of on or order outer over partition primary procedure
+    recursive references regexp returning rlike row rows select separator set signal some spatial sql_big_result
+    sql_buffer_result sql_cache sql_no_cache sql_small_result starting straight_join table then to trailing
+    union unique update use using values when where while window with within write xor
   `),
   // Types with a length, and functions with a syntax of their own: none of them leaves anything behind.
   ...words(`
-    bigint binary bit blob bool boolean char character cast convert dec decimal double enum extract fixed float float4
-    float8 int integer json json_table longblob longtext mediumblob mediumint mediumtext nchar national numeric nvarchar
-    precision real signed smallint text time timestamp datetime date tinyblob tinyint tinytext unsigned varbinary
-    varchar varcharacter vector year inet4 inet6 uuid weight_string current_date current_time current_timestamp
-    localtime localtimestamp utc_date utc_time utc_timestamp trim position substring
+    bigint binary bit blob bool boolean char character cast convert dec decimal double enum extract fixed float
+    float4 float8 int integer json json_table longblob longtext mediumblob mediumint mediumtext nchar national
+    numeric nvarchar precision real signed smallint text time timestamp datetime date tinyblob tinyint tinytext
+    unsigned varbinary varchar varcharacter vector year inet4 inet6 uuid weight_string current_date current_time
+    current_timestamp localtime localtimestamp utc_date utc_time utc_timestamp trim position substring
   `),
   ...words('against algorithm ascii escape nested path passing rollup hash range list less than ordinality unicode'),
 ])

@@ -41,6 +41,8 @@ export interface Tokens {
   readonly complete: boolean
   /** A backslash stands in a literal. */
   readonly hasBackslash: boolean
+  /** One of them in double quotes, where it escapes nothing to a server that takes them for a name (ANSI_QUOTES). */
+  readonly hasBackslashInDoubleQuotes: boolean
   /** A comment stands there that some versions run. */
   readonly hasVersions: boolean
 }
@@ -71,6 +73,7 @@ class Scanner {
   /** Comments that are code and have not ended. */
   #codeDepth = 0
   #hasBackslash = false
+  #hasBackslashInDoubleQuotes = false
   #hasVersions = false
 
   constructor(sql: string, reading: Reading) {
@@ -88,6 +91,7 @@ class Scanner {
       placeholders: this.#placeholders,
       complete: at !== OPEN && this.#codeDepth === 0,
       hasBackslash: this.#hasBackslash,
+      hasBackslashInDoubleQuotes: this.#hasBackslashInDoubleQuotes,
       hasVersions: this.#hasVersions,
     }
   }
@@ -172,6 +176,7 @@ class Scanner {
       const code = sql.charCodeAt(index)
       if (code === BACKSLASH) {
         this.#hasBackslash = true
+        if (kind === TokenKind.TextOrName) this.#hasBackslashInDoubleQuotes = true
         if (this.#reading.backslashEscapes) index++
       } else if (code === quote) {
         if (sql.charCodeAt(index + 1) !== quote) return this.#push(kind, '', index + 1)
