@@ -4,8 +4,8 @@
  * Rules:
  * 1. It listens on a free port of the loopback interface, says so in one line of JSON on stdout, and says nothing
  *    there afterwards.
- * 2. It ends when its stdin does. The system closes a pipe whatever has ended its owner, SIGKILL included, so no service
- *    outlives its gateway.
+ * 2. It ends when its stdin does. The system closes a pipe whatever has ended its owner, SIGKILL included, so no
+ *    service outlives its gateway.
  * 3. What it is in the middle of is cut: whoever stops a service has stopped asking it.
  */
 import { once } from 'node:events'

@@ -1,8 +1,8 @@
 /**
  * Changes of files as server-sent events: an answer of the service that never ends, read line by line.
  *
- * Rules: the answer is asked for again when it breaks off, as soon as the service is back; the event is `gap` then: read
- * what you show again. A client that does not read keeps the service waiting, which cuts the answer off at its own
+ * Rules: the answer is asked for again when it breaks off, as soon as the service is back; the event is `gap` then:
+ * read what you show again. A client that does not read keeps the service waiting, which cuts the answer off at its own
  * limit; that is a gap too.
  */
 import { setTimeout as sleep } from 'node:timers/promises'

@@ -1,5 +1,6 @@
-/** Jobs in JSON: what a client may write, and how a job of the service is shown: as it is. */
+/** Jobs in JSON: what a client may call one, and how a job of the service is shown: as it is. */
 import { RequestError } from '../../http/failures.ts'
+import { type Fields, idIn, isId } from '../../http/fields.ts'
 
 /** Paths under `/jobs/` that are no job; no job has these names. */
 const SEGMENTS_TAKEN: readonly string[] = ['events', 'questions']
@@ -14,19 +15,8 @@ export interface Job {
   readonly reason?: string
 }
 
-type Fields = Readonly<Record<string, unknown>>
-
-export function checkFields(given: Fields, known: readonly string[]): void {
-  if (Object.keys(given).every((field) => known.includes(field))) return
-  throw wrong(`there is ${known.join(', ')}, and no other field`)
-}
-
-export function idIn({ id }: Fields): string {
-  if (typeof id === 'string' && isId(id)) return id
-  throw wrong(
-    'id is a string of 1 to 64 letters, digits, . _ and -, beginning with one of the first two; ' +
-      `${SEGMENTS_TAKEN.join(', ')} are taken`,
-  )
+export function jobIn(given: Fields): string {
+  return idIn(given, 'id', SEGMENTS_TAKEN)
 }
 
 /** The id in a path. One that cannot be is not there. */
@@ -34,12 +24,4 @@ export function idInPath(name: Buffer): string {
   const id = name.toString('latin1')
   if (isId(id)) return id
   throw new RequestError(404, 'NO_JOB', 'there is no job of this id')
-}
-
-export function isId(text: string): boolean {
-  return /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/.test(text) && !SEGMENTS_TAKEN.includes(text)
-}
-
-export function wrong(message: string): RequestError {
-  return new RequestError(400, 'ARGUMENT', message)
 }

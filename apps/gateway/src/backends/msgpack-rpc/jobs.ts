@@ -1,17 +1,18 @@
 /**
  * Jobs: submitted, looked at, waited for, cancelled. Each is one call.
  *
- * Rules: a wait is a call whose answer comes late; the calls made meanwhile go over the same connection and are answered
- * before it. What a number may be is the service's to judge; a field that is not known is refused here.
+ * Rules: a wait is a call whose answer comes late; the calls made meanwhile go over the same connection and are
+ * answered before it. What a number may be is the service's to judge; a field that is not known is refused here.
  */
 import { randomUUID } from 'node:crypto'
 import type { RpcClient } from '@iokernel/msgpack-rpc'
 import { type Answer, json } from '../../http/answer.ts'
 import { RequestError } from '../../http/failures.ts'
+import { checkFields } from '../../http/fields.ts'
 import type { GatewayRequest } from '../../http/request.ts'
 import type { Route } from '../../http/router.ts'
 import type { Seats } from '../../http/seats.ts'
-import { checkFields, idIn, idInPath, type Job } from './job-fields.ts'
+import { idInPath, type Job, jobIn } from './job-fields.ts'
 
 export function jobRoutes(client: RpcClient, waits: Seats): readonly Route[] {
   return [
@@ -50,7 +51,7 @@ async function submit(client: RpcClient, request: GatewayRequest): Promise<Answe
   request.queryOnly()
   const given = { id: randomUUID(), ...(await request.jsonObject()) }
   checkFields(given, ['id', 'below', 'pauseMs', 'confirm'])
-  const id = idIn(given)
+  const id = jobIn(given)
   return json(await client.call<Job>('submit', [given], request.call()), 201, { location: `/jobs/${id}` })
 }
 

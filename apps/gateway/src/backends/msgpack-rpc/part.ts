@@ -1,7 +1,8 @@
 /** What the msgpack-rpc service adds to an answer made of several upstreams: the job of that name. */
 import type { CallOptions } from '@iokernel/core'
 import type { RpcClient } from '@iokernel/msgpack-rpc'
-import { isId, type Job } from './job-fields.ts'
+import { isId } from '../../http/fields.ts'
+import type { Job } from './job-fields.ts'
 
 export async function msgpackRpcPart(client: RpcClient, key: Buffer, options: CallOptions): Promise<unknown> {
   const id = key.toString('latin1')

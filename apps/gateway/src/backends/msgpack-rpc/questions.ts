@@ -4,16 +4,17 @@
  *   service ──confirm [job]──▶ gateway, which lists it ◀── GET /jobs/questions
  *           ◀──── true ─────                           ◀── POST /jobs/:id/answer { "go": true }
  *
- * Rules: every question is answered once. A question that nobody has answered within `questionWaitMsMax` is answered no,
- * and so is one beyond `questionsMax`: the service is told, and never left waiting.
+ * Rules: every question is answered once. One that nobody has answered within `questionWaitMsMax` is answered no, and
+ * so is one beyond `questionsMax`: the service is told, and never left waiting.
  */
 import type { Registration, RpcClient } from '@iokernel/msgpack-rpc'
 import { type Answer, json, noContent } from '../../http/answer.ts'
 import { RequestError } from '../../http/failures.ts'
+import { checkFields, isId, wrong } from '../../http/fields.ts'
 import type { GatewayRequest } from '../../http/request.ts'
 import type { Route } from '../../http/router.ts'
 import type { GatewayLimits } from '../../limits.ts'
-import { checkFields, idInPath, isId, type Job, wrong } from './job-fields.ts'
+import { idInPath, type Job } from './job-fields.ts'
 
 export function questionRoutes(questions: Questions): readonly Route[] {
   return [

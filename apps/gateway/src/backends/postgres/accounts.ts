@@ -8,20 +8,17 @@ import { randomUUID } from 'node:crypto'
 import type { PostgresClient } from '@iokernel/postgres'
 import { type Answer, json, noContent } from '../../http/answer.ts'
 import { RequestError } from '../../http/failures.ts'
+import { amountIn, checkFields, isId, wrong } from '../../http/fields.ts'
 import type { GatewayRequest } from '../../http/request.ts'
 import type { Route } from '../../http/router.ts'
 import {
   ACCOUNT_COLUMNS,
   type AccountRow,
-  amountIn,
-  checkFields,
-  idIn,
+  accountIn,
   idInPath,
-  isId,
   ownerIn,
   shownAccount,
   unknownAccount,
-  wrong,
 } from './account-fields.ts'
 
 export function accountRoutes(client: PostgresClient): readonly Route[] {
@@ -68,7 +65,7 @@ async function create(client: PostgresClient, request: GatewayRequest): Promise<
   request.queryOnly()
   const given = { owner: '', balance: '0', ...(await request.jsonObject()) }
   checkFields(given, ['id', 'owner', 'balance'])
-  const id = Object.hasOwn(given, 'id') ? idIn(given, 'id') : randomUUID()
+  const id = Object.hasOwn(given, 'id') ? accountIn(given, 'id') : randomUUID()
   const values = [id, ownerIn(given), amountIn(given, 'balance')]
   const [row] = await client.query<AccountRow>(CREATE, values, request.call())
   if (row === undefined) throw new RequestError(409, 'ACCOUNT_EXISTS', `there is an account ${JSON.stringify(id)}`)

@@ -10,11 +10,12 @@
 import type { PostgresClient } from '@iokernel/postgres'
 import { type Answer, json } from '../../http/answer.ts'
 import { RequestError } from '../../http/failures.ts'
+import { amountIn, type Fields } from '../../http/fields.ts'
 import { pieceStream } from '../../http/piece-stream.ts'
 import type { GatewayRequest } from '../../http/request.ts'
 import type { Route } from '../../http/router.ts'
 import type { Seats } from '../../http/seats.ts'
-import { amountIn, type Fields, idIn, ownerIn } from './account-fields.ts'
+import { accountIn, ownerIn } from './account-fields.ts'
 import { type RowFormat, rowSource } from './row-source.ts'
 
 export function bulkRoutes(client: PostgresClient, streams: Seats): readonly Route[] {
@@ -39,7 +40,7 @@ export function bulkRoutes(client: PostgresClient, streams: Seats): readonly Rou
 const FORMAT: RowFormat = {
   columns: ['id', 'owner', 'balance'],
   values: (fields: Fields) => [
-    Object.hasOwn(fields, 'id') ? idIn(fields, 'id') : null,
+    Object.hasOwn(fields, 'id') ? accountIn(fields, 'id') : null,
     Object.hasOwn(fields, 'owner') ? ownerIn(fields) : null,
     Object.hasOwn(fields, 'balance') ? amountIn(fields, 'balance') : null,
   ],

@@ -9,11 +9,12 @@
 import type { PostgresClient } from '@iokernel/postgres'
 import { type Answer, json } from '../../http/answer.ts'
 import { RequestError } from '../../http/failures.ts'
+import { type Fields, wrong } from '../../http/fields.ts'
 import { pieceStream } from '../../http/piece-stream.ts'
 import type { GatewayRequest } from '../../http/request.ts'
 import type { Route } from '../../http/router.ts'
 import type { Seats } from '../../http/seats.ts'
-import { type Fields, idInPath, unknownAccount, wrong } from './account-fields.ts'
+import { idInPath, unknownAccount } from './account-fields.ts'
 import { type RowFormat, rowSource } from './row-source.ts'
 
 export function entryRoutes(client: PostgresClient, streams: Seats): readonly Route[] {

@@ -1,7 +1,8 @@
 /** What Postgres adds to an answer made of several upstreams: the account of that name. */
 import type { CallOptions } from '@iokernel/core'
 import type { PostgresClient } from '@iokernel/postgres'
-import { type AccountRow, isId, shownAccount } from './account-fields.ts'
+import { isId } from '../../http/fields.ts'
+import { type AccountRow, shownAccount } from './account-fields.ts'
 
 export async function postgresPart(client: PostgresClient, key: Buffer, options: CallOptions): Promise<unknown> {
   const id = key.toString('latin1')

@@ -11,8 +11,8 @@
  * Limits: UTF-8. The names of the columns are plain: no quotes needed, none understood but around a whole name.
  */
 import { RequestError } from '../../http/failures.ts'
+import { checkFields, type Fields, wrong } from '../../http/fields.ts'
 import type { GatewayRequest } from '../../http/request.ts'
-import { checkFields, type Fields, wrong } from './account-fields.ts'
 
 export interface RowSource {
   readonly columns: readonly string[]

@@ -11,9 +11,10 @@
 import type { PostgresClient, PostgresTransaction } from '@iokernel/postgres'
 import { type Answer, json } from '../../http/answer.ts'
 import { RequestError } from '../../http/failures.ts'
+import { amountIn, checkFields, idIn, wrong } from '../../http/fields.ts'
 import type { GatewayRequest } from '../../http/request.ts'
 import type { Route } from '../../http/router.ts'
-import { amountIn, checkFields, idIn, unknownAccount, wrong } from './account-fields.ts'
+import { accountIn, unknownAccount } from './account-fields.ts'
 
 export function transferRoutes(client: PostgresClient): readonly Route[] {
   return [
@@ -55,8 +56,8 @@ async function post(client: PostgresClient, request: GatewayRequest): Promise<An
   checkFields(given, ['id', 'from', 'to', 'amount'])
   const transfer = {
     id: idIn(given, 'id'),
-    from: idIn(given, 'from'),
-    to: idIn(given, 'to'),
+    from: accountIn(given, 'from'),
+    to: accountIn(given, 'to'),
     amount: amountIn(given, 'amount'),
   }
   if (transfer.from === transfer.to) throw wrong('from and to are two accounts')

@@ -119,10 +119,12 @@ export class Jobs {
       if (signal.aborted) return
       this.#change(entry, { done: slice.below, primes: slice.count })
     }
-    if (confirm === undefined) return this.#change(entry, { state: 'done', done: below })
-    this.#change(entry, { state: 'asking', done: below })
+    if (confirm === undefined) return this.#change(entry, { state: 'done' })
+    // Asked first and told then: who is told finds the question.
+    const confirmed = confirm({ ...entry.job, state: 'asking' })
+    this.#change(entry, { state: 'asking' })
     try {
-      const isConfirmed = await confirm(entry.job)
+      const isConfirmed = await confirmed
       if (!signal.aborted) this.#change(entry, { state: isConfirmed ? 'done' : 'refused' })
     } catch (error) {
       if (!signal.aborted) this.#change(entry, { state: 'failed', reason: (error as Error).message })

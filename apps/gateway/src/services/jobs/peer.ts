@@ -3,8 +3,8 @@
  *
  *   request [0, id, method, params]    response [1, id, error, result]    notification [2, method, params]
  *
- * Rules: whoever breaks the protocol, or does not read what was sent (`UNREAD_BYTES_MAX`), loses the connection. A failure
- * is an error `{ code, message }`. Requests of ours that wait when the connection ends fail then.
+ * Rules: whoever breaks the protocol, or does not read what was sent (`UNREAD_BYTES_MAX`), loses the connection. A
+ * failure is an error `{ code, message }`. Requests of ours that wait when the connection ends fail then.
  *
  * Limit: the library begins a message again from its first byte when more of it arrives, so messages are kept small
  * (`DECODER_LIMITS`); larger ones end the connection.

@@ -7,7 +7,7 @@
  *   list   []                                    all jobs
  *   wait   [id, timeoutMs]                       the job, once it has ended or the time is over: slow on demand
  *   cancel [id]                                  the job
- *   watch  []                                    from here on `job [job]` is notified over this connection, at each change
+ *   watch  []                                    from here on each change is notified over this connection: `job [job]`
  *
  * With `confirm` it calls back before the job is done: `confirm [job]`, over the connection that the job came over.
  */
