@@ -213,8 +213,9 @@ export class Attachment {
    */
   push(interest: number, factsId: number, bytes: Buffer, start: number, end: number, asks: boolean = false): boolean {
     if (this.#gaps.has(interest)) return false
-    const more = packKind(Completion.Push, CallFlag.More, 0)
-    const last = packKind(Completion.Push, asks ? CallFlag.Asks : 0, 0)
+    const flags = asks ? CallFlag.Asks : 0
+    const more = packKind(Completion.Push, CallFlag.More | flags, 0)
+    const last = packKind(Completion.Push, flags, 0)
     const record = { more, last, number: interest, a: factsId, c: 0, nowMs: 0 }
     const delivered = this.#pieces(record, bytes, start, end)
     if (!delivered && !asks) this.#gaps.add(interest)

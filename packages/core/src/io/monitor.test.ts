@@ -49,6 +49,16 @@ test('a lane that is silent with calls unanswered, while its peer answers others
   expect(short(await again)).toBe('again')
 })
 
+test('where replies come in any order, a call that takes long is no sign of a lane that is gone', async () => {
+  const bench = await watched({ correlated: true })
+  for (const peer of lanePeers(bench)) peer.onData = () => undefined
+  const slow = bench.app.call('slow')
+  await bench.run(20_000)
+  lanePeers(bench)[0]?.send('slow\n')
+  await bench.run(20)
+  expect(short(await slow)).toBe('slow')
+})
+
 test('a lane is not given up while anything comes over it, though its monitor fails', async () => {
   const bench = await watched()
   bench.world.network.listen('a:1', 'black-hole')

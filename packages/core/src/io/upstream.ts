@@ -127,7 +127,7 @@ export class Upstream {
       : new InterestHub({ ...shared, open: (endpoint, owner) => this.#open('push', endpoint, owner) })
     this.#monitor = new Monitor({
       ...shared,
-      serial: lanes === 'one',
+      serial: lanes === 'one' && !configuration.correlated,
       watched: () => this.#lanes.lanes[0]?.endpoint,
       lanes: () => this.#lanes.lanes,
       open: (endpoint, owner) => this.#open('monitor', endpoint, owner),

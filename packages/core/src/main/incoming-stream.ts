@@ -2,8 +2,9 @@
  * A reply that its reader takes piece by piece.
  *
  * Rules:
- * 1. Nothing is asked of the peer before the reader's first look (unless the reply had begun by then), and nothing is kept beyond the credit: what the
- *    reader has taken is reported to the I/O thread, which holds the peer back when too much waits here.
+ * 1. Nothing is asked of the peer before the reader's first look (unless the reply had begun by then), and nothing is
+ *    kept beyond the credit: what the reader has taken is reported to the I/O thread, which holds the peer back when
+ *    too much waits here.
  * 2. Leaving the loop early cancels the call. Every end reaches the reader once: the last piece, or the error.
  */
 import type { Cloneable } from '../plugin/cloneable.ts'

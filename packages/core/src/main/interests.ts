@@ -74,7 +74,8 @@ export class InterestEntry {
   }
 
   push(frame: ReplyBytes, push: PushRecord): void {
-    if (this.#isEnded) return
+    // Who asked before the I/O thread knew of the end waits for an answer, and nobody else will give it.
+    if (this.#isEnded && !push.asks) return
     const { bytes, start, end } = frame
     if (push.more) {
       this.#pieces.push(Buffer.from(bytes.subarray(start, end)))
@@ -106,7 +107,7 @@ export class InterestEntry {
     this.fail(build.call(this.#handler, { bytes, start: 0, end: bytes.length }))
   }
 
-  /** Nothing is delivered after this, whatever is still under way. */
+  /** No push is delivered after this, whatever is still under way. */
   end(): void {
     this.#isEnded = true
     this.#onEnded()

@@ -281,6 +281,10 @@ describe('an interest of this thread', () => {
     await answer?.((out) => out.ascii('three'))
     expect(written).toEqual(['7:three'])
     expect(() => answer?.((out) => out.ascii('four'))).toThrow(/once/)
+    made.end()
+    made.push({ bytes, start: 2, end: 7 }, { facts: null, more: false, asks: true, connection: 8 })
+    await answer?.((out) => out.ascii('last'))
+    expect(written).toEqual(['7:three', '8:last'])
   })
 })
 

@@ -15,7 +15,8 @@
  *
  * Positions are absolute in `bytes`; `length` is `position - start`. A caller that guessed wrong (text that turned out
  * not to be ASCII) may set `position` back and write again; offsets given to `patch…` are relative to `start`, because
- * a spill moves `start`. `lend`, `clear`, `limit`, `lengthMax` and `spilled` are the kernel's; the rest is the plugin's.
+ * a spill moves `start`. `lend`, `clear`, `limit`, `lengthMax` and `spilled` are the kernel's; the rest is the
+ * plugin's.
  *
  * Limits: `lengthMax` bytes in one request (an assertion of the kernel turns the error into a local one before anything
  * is written).

@@ -170,8 +170,8 @@ export interface Connection {
    */
   unsubscribe?(key: string, out: ByteWriter): void
   /**
-   * Which interest a push, or a request of the peer's (whose `kind` is always `message`), belongs to. Absent: pushes are
-   * dropped.
+   * Which interest a push, or a request of the peer's (whose `kind` is always `message`), belongs to. Absent: pushes
+   * are dropped.
    */
   route?(bytes: Buffer, start: number, end: number): PushRoute
   /** Answers a request of the peer's that nobody takes: there is no handler, or its thread does not keep up. */

@@ -173,8 +173,9 @@ export interface Link {
   request<Args, Reply>(operation: Operation<Args, Reply>, args: Args, options?: CallOptions): Promise<Reply>
   /**
    * A reply that is read as it arrives, on a connection of its own (on a session: on the session's; of a `pool`: on a
-   * lane, which nobody shares). The reader sets the pace: what it has not taken is bounded by `streamBytesMax`, and beyond that the peer waits. `deadlineMs` is how
-   * long the peer may keep a reader waiting; `operation.decode` is not called.
+   * lane, which nobody shares). The reader sets the pace: what it has not taken is bounded by `streamBytesMax`, and
+   * beyond that the peer waits. `deadlineMs` is how long the peer may keep a reader waiting; `operation.decode` is not
+   * called.
    */
   stream<Args>(operation: Operation<Args, unknown>, args: Args, options?: CallOptions): ReplyStream
   /**
@@ -218,8 +219,9 @@ export interface InterestHandler {
   /** The frame is overwritten when this returns: copy what is kept. */
   push?(frame: ReplyBytes, facts: Cloneable): void
   /**
-   * The peer asks. `answer` is called once, whenever that is: its bytes go out over the connection that the request came
-   * over. Absent: the peer is told that nobody takes its requests. Of several handlers for a key the oldest is asked.
+   * The peer asks. `answer` is called once, whenever that is: its bytes go out over the connection that the request
+   * came over. Absent: the peer is told that nobody takes its requests. Of several handlers for a key the oldest is
+   * asked.
    */
   request?(frame: ReplyBytes, facts: Cloneable, answer: Answer): void
   /** Some pushes may have been missed: the connection was replaced, or this thread did not keep up. */
@@ -231,14 +233,15 @@ export interface InterestHandler {
 }
 
 /**
- * Answers a request of the peer's, with finished bytes that go out as they are. Resolves when the operating system has the bytes; rejects when the connection that
- * the request came over is gone.
+ * Answers a request of the peer's, with finished bytes that go out as they are. Resolves when the operating system has
+ * them; rejects when the connection that the request came over is gone.
  */
 export type Answer = (encode: (out: ByteWriter) => void) => Promise<void>
 
 export type GapReason = 'reconnected' | 'overflow'
 
 export interface Interest {
+  /** No push comes after this; a request that was on its way may still be asked. */
   close(): Promise<void>
 }
 
