@@ -2,8 +2,8 @@
  * What callers give for a request: judged, and made into a call.
  *
  * Rules: an unknown option, and one of a wrong type, is `LocalError` `ARGUMENT`, and nothing is sent. A path begins
- * with a slash (`*` for OPTIONS); the rest of it is judged while it is written. A small body that is known goes out with
- * its head; everything else is an upload.
+ * with a slash (`*` for OPTIONS); the rest of it is judged while it is written. A small body that is known goes out
+ * with its head; everything else is an upload.
  */
 import type { CallOptions } from '@iokernel/core/plugin'
 import {

@@ -1,6 +1,6 @@
 /**
- * Many requests of every kind at once to a server that does what servers do on a bad day: every one settles, and whoever
- * is answered is answered with what he asked for.
+ * Many requests of every kind at once to a server of many moods: every one settles, and whoever is answered is answered
+ * with what he asked for.
  */
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { IoKernelError } from '@iokernel/core/plugin'
