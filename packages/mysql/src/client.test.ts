@@ -168,6 +168,41 @@ describe('transaction()', () => {
   })
 })
 
+describe('a call on the client inside its own transaction', () => {
+  it('is refused, also from functions that are called there, and not behind it', async () => {
+    const link = new FakeLink([DONE, DONE, DONE, ONE])
+    const client = clientOf(link)
+    const elsewhere = async (): Promise<unknown> => await client.query('select 1')
+    await client.transaction(async () => {
+      const refused = { code: 'INSIDE_TRANSACTION', sent: 'no' }
+      await expect(elsewhere()).rejects.toMatchObject(refused)
+      await expect(client.simple('select 1')).rejects.toMatchObject(refused)
+      expect(() => client.stream('select 1')).toThrow(expect.objectContaining(refused))
+      await expect(client.transaction(async () => undefined)).rejects.toMatchObject(refused)
+      await expect(client.session()).rejects.toMatchObject(refused)
+    })
+    expect(await elsewhere()).toEqual([{ a: '1' }])
+  })
+
+  it('joins it where the target says so, and the savepoint that is open', async () => {
+    const link = new FakeLink([DONE, DONE, ONE, DONE, ONE, DONE, DONE])
+    const client = clientOf(link, { insideTransaction: 'join' })
+    await client.transaction(async (tx) => {
+      await client.query('select 1')
+      await tx.savepoint(async () => await client.query('select 1'))
+    })
+    expect(link.calls.map(({ name }) => name)).toEqual([
+      'SIMPLE SESSION',
+      'SIMPLE SESSION',
+      'QUERY SESSION',
+      'SIMPLE SESSION',
+      'QUERY SESSION',
+      'SIMPLE SESSION',
+      'SIMPLE SESSION',
+    ])
+  })
+})
+
 describe('stream()', () => {
   it('gives rows however they are cut, and an error after the rows before it', async () => {
     const bytes = [packet(1, 1), column(2, 'a'), row(3, 'x'), row(4, 'y'), err(5, 1317)].join('')

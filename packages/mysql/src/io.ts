@@ -99,6 +99,7 @@ class MysqlConnection implements Connection {
     this.#greeted = greeted
     this.#wasPrimary = greeted.facts.role === 'primary'
     this.#statements.noBackslashEscapes = greeted.noBackslashEscapes
+    this.#statements.requestBytesMax = greeted.facts.maxAllowedPacket
     this.#framer.begin(greeted.facts.deprecateEof)
     return greeted.facts
   }

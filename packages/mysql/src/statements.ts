@@ -41,7 +41,7 @@ import {
   writePrepare,
 } from './codec/command.ts'
 import { errorNumber } from './codec/errors.ts'
-import { beginPacket, endPacket, u16, u32 } from './codec/packet.ts'
+import { beginPacket, endPacket, HEADER_BYTES, PACKET_BYTES_MAX, u16, u32 } from './codec/packet.ts'
 import { FILE_DATA_BYTES_MAX, KIND_MASK, PREPARED, RequestFlag, RequestKind } from './codec/request.ts'
 import { STATEMENTS } from './limits.ts'
 import { Unanswered } from './unanswered.ts'
@@ -103,6 +103,8 @@ export class Statements {
   isStale = false
   /** sql_mode has NO_BACKSLASH_ESCAPES, by the last status. */
   noBackslashEscapes = false
+  /** The server ends a connection over which a longer request comes (`max_allowed_packet`). */
+  requestBytesMax: number = Number.POSITIVE_INFINITY
 
   constructor({ max, isSession }: StatementTerms) {
     this.#max = max
@@ -215,6 +217,7 @@ export class Statements {
   /** What can be said before anything is written. */
   #check(payload: Uint8Array, hint: number): void {
     const kind = hint & KIND_MASK
+    if (payload.length > this.requestBytesMax) this.#checkLength(payload, kind)
     if ((hint & RequestFlag.Escaped) !== 0 && this.noBackslashEscapes) throw notEscaped()
     switch (kind) {
       case RequestKind.Prepared:
@@ -232,6 +235,17 @@ export class Statements {
       default:
         throw new LocalError('PLUGIN', `a request of the kind ${hint}, which nobody knows`)
     }
+  }
+
+  /** PREPARE and EXECUTE are requests of their own; headers do not count. */
+  #checkLength(payload: Uint8Array, kind: number): void {
+    const textLength = kind === RequestKind.Prepared ? u32(payload, PREPARED.length) : 0
+    const longest = Math.max(textLength, payload.length - textLength)
+    if (longest - HEADER_BYTES * Math.ceil(longest / PACKET_BYTES_MAX) <= this.requestBytesMax) return
+    throw new LocalError(
+      'REQUEST_TOO_LARGE',
+      `the request is longer than the server takes (max_allowed_packet, ${this.requestBytesMax} bytes): split it`,
+    )
   }
 
   #checkPrepared(payload: Uint8Array): void {

@@ -275,6 +275,25 @@ inEveryMode('a connection to oneself', { databases: ['shop'], configLines: ['loc
     })
   })
 
+  it('a request that is longer than the server takes is not sent, and nobody else feels it', async () => {
+    const db = world.connect({}, { connectionsMax: 2, requestBytesMax: 2 ** 26 })
+    const [row] = await db.query('select @@max_allowed_packet as max')
+    const max = row?.['max'] as number
+    const refused = expect.objectContaining({ code: 'REQUEST_TOO_LARGE', sent: 'no' })
+    const calls = [
+      db.query('select 1 as a'),
+      expect(db.query('select length(?) as l', ['x'.repeat(max)])).rejects.toEqual(refused),
+      expect(db.simple('select length(?) as l', ['x'.repeat(max)])).rejects.toEqual(refused),
+      expect(db.query(`select 1 /* ${'x'.repeat(max)} */`)).rejects.toEqual(refused),
+      db.query('select 2 as b'),
+    ]
+    const [first, , , , last] = await Promise.all(calls)
+    expect([first, last]).toEqual([[{ a: 1 }], [{ b: 2 }]])
+    const fits = 'x'.repeat(max - 100)
+    expect(await db.query('select length(?) as l', [fits])).toEqual([{ l: fits.length }])
+    expect(await db.simple('select length(?) as l', [fits])).toEqual([[{ l: fits.length }]])
+  })
+
   it('as many values as placeholders, or nothing is sent', async () => {
     const db = world.connect()
     for (const values of [[], [1], [1, 2, 3]]) {
