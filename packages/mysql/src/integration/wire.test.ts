@@ -3,7 +3,8 @@ import { startMariadb } from '@iokernel/servers'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { Live, type LiveOptions } from '../../fixtures/live.ts'
 import { PLAIN } from '../../fixtures/options.ts'
-import { prepared, query } from '../../fixtures/packets.ts'
+import { close, prepared, query } from '../../fixtures/packets.ts'
+import { until } from '../../fixtures/world.ts'
 import { mysqlError } from '../codec/errors.ts'
 import type { MysqlFacts } from '../codec/facts.ts'
 import { RequestKind } from '../codec/request.ts'
@@ -155,10 +156,12 @@ describe('statements', () => {
     live.end()
   })
 
-  test('a statement that the server has forgotten is sent again', async () => {
+  test('a statement that the server has forgotten is to be sent again', async () => {
     const live = await open()
     await run(live, 'SELECT ?', 'one')
-    await live.run(live.connection.reset?.() as never)
+    // Which number it has is the server's business, and nobody else has any here.
+    for (let id = 1; id <= 50; id++) live.write((out) => out.copy(bytes(close(id))))
+    expect(await run(live, 'SELECT ?', 'two')).toMatchObject({ verdict: 'stale' })
     expect(says(await run(live, 'SELECT ?', 'two'))).toContain('two')
     live.end()
   })
@@ -280,6 +283,10 @@ describe('sessions', () => {
   test('what runs is cancelled, and the session goes on', async () => {
     const live = await open({}, { purpose: 'session' })
     const reply = ask(live, 'SELECT SLEEP(20)')
+    const watch = await open()
+    const running = "SELECT COUNT(*) AS c FROM information_schema.PROCESSLIST WHERE INFO = 'SELECT SLEEP(20)'"
+    await until(async () => says(await ask(watch, running)).includes('\x011'))
+    watch.end()
     const cancels = live.connection.cancel?.()
     const cancel = await open({}, { purpose: 'cancel', cancels })
     expect(cancel.facts).toEqual({ killed: true })
