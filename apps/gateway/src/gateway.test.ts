@@ -5,7 +5,8 @@ import { connect } from 'node:net'
 import { describe, expect, test } from 'vitest'
 import { Caller, parseServerTiming } from './check/caller.ts'
 import { GATEWAY_LIMITS } from './limits.ts'
-import { openGateway, ownRedis, THREADS, until } from './testing/gateways.ts'
+import { openGateway, ownRedis, THREADS } from './testing/gateways.ts'
+import { until } from './testing/until.ts'
 
 describe.each(THREADS)('%s', (thread) => {
   test('keeps any bytes under any key, with their content type, for as long as was asked', async () => {

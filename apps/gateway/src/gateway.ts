@@ -77,22 +77,26 @@ interface StartedServer {
   readonly server: OpenBackend['server']
 }
 
+/** All at once: a database takes seconds. */
 async function startServers(
   backends: readonly Backend[],
   teardown: Teardown,
 ): Promise<{ servers: readonly StartedServer[]; missing: readonly MissingBackend[] }> {
   const servers: StartedServer[] = []
   const missing: MissingBackend[] = []
-  for (const backend of backends) {
-    try {
-      const server = await backend.startServer()
+  const failures: unknown[] = []
+  const starts = await Promise.allSettled(backends.map((backend) => backend.startServer()))
+  for (const [index, start] of starts.entries()) {
+    const backend = backends[index] as Backend
+    if (start.status === 'fulfilled') {
+      const server = start.value
       teardown.add(() => server.stop())
       servers.push({ backend, server })
-    } catch (error) {
-      if (!(error instanceof ServerUnavailableError)) throw error
-      missing.push({ name: backend.name, reason: error.message })
-    }
+    } else if (start.reason instanceof ServerUnavailableError) {
+      missing.push({ name: backend.name, reason: start.reason.message })
+    } else failures.push(start.reason)
   }
+  if (failures.length > 0) throw failures[0]
   return { servers, missing }
 }
 

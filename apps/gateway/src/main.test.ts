@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { expect, test } from 'vitest'
 import { parseOptions } from './options.ts'
-import { until } from './testing/gateways.ts'
+import { until } from './testing/until.ts'
 
 /** It reads 50 000 entries slowly on purpose. */
 const CHECK_TIMEOUT_MS = 60_000

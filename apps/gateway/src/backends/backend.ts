@@ -23,7 +23,7 @@ export interface Backend {
 export interface BackendServer {
   readonly url: string
   readonly version: string
-  /** Where it is from: `environment`, `machine`, `debian`, `container`, `npm`. */
+  /** Where it is from: `environment`, `machine`, `debian`, `container`, `npm`; `gateway` for a service of our own. */
   readonly source: string
   stop(): Promise<void>
 }

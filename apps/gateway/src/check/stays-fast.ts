@@ -28,4 +28,4 @@ export async function staysFast(
 }
 
 /** Ten times what a loaded machine takes for a request, and short enough for a check. */
-const SLOW_MS = 500
+const SLOW_MS = 1_000

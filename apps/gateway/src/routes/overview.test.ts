@@ -4,7 +4,8 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { postgresBackend } from '../backends/postgres.ts'
 import { redisBackend } from '../backends/redis.ts'
 import { Caller } from '../check/caller.ts'
-import { openGateway, ownRedis, THREADS, until } from '../testing/gateways.ts'
+import { openGateway, ownRedis, THREADS } from '../testing/gateways.ts'
+import { until } from '../testing/until.ts'
 import { startTestPostgres, type TestPostgres } from '../testing/postgres.ts'
 
 let database: TestPostgres

@@ -106,6 +106,7 @@ const PRIMES = 78_498
 /** A job has ten slices at least. */
 const EVENTS_MIN = 10
 const WAIT_MS_MAX = 30_000
-/** Ten of them: half a second. */
-const PAUSE_MS = 50
-const AT_ONCE = 20
+/** Ten of them: a second. */
+const PAUSE_MS = 100
+/** Several at a time on the wire; few enough to say how long one takes. */
+const AT_ONCE = 5

@@ -1,7 +1,8 @@
 /** Changes as events: whoever makes them, when they are committed, across a lost connection. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { Caller } from '../../check/caller.ts'
-import { openGateway, THREADS, until } from '../../testing/gateways.ts'
+import { openGateway, THREADS } from '../../testing/gateways.ts'
+import { until } from '../../testing/until.ts'
 import { startTestPostgres, type TestPostgres } from '../../testing/postgres.ts'
 
 let database: TestPostgres

@@ -5,7 +5,8 @@ import { request as httpRequest, type IncomingMessage } from 'node:http'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { Caller } from '../../check/caller.ts'
 import type { GatewayLimits } from '../../limits.ts'
-import { openGateway, THREADS, type Thread, until } from '../../testing/gateways.ts'
+import { openGateway, THREADS, type Thread } from '../../testing/gateways.ts'
+import { until } from '../../testing/until.ts'
 import { startTestPostgres, type TestPostgres } from '../../testing/postgres.ts'
 
 let database: TestPostgres

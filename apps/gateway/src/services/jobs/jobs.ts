@@ -119,10 +119,10 @@ export class Jobs {
       if (signal.aborted) return
       this.#change(entry, { done: slice.below, primes: slice.count })
     }
-    if (confirm === undefined) return this.#change(entry, { state: 'done' })
+    if (confirm === undefined) return this.#change(entry, { state: 'done', done: below })
     // Asked first and told then: who is told finds the question.
     const confirmed = confirm({ ...entry.job, state: 'asking' })
-    this.#change(entry, { state: 'asking' })
+    this.#change(entry, { state: 'asking', done: below })
     try {
       const isConfirmed = await confirmed
       if (!signal.aborted) this.#change(entry, { state: isConfirmed ? 'done' : 'refused' })
