@@ -18,8 +18,10 @@ import { Framer } from './framer.ts'
 
 /** What we take and Node refuses: its code, and what is in the bytes then. */
 const DIFFERENCES: readonly (readonly [code: string, bytes: RegExp])[] = [
-  // White space around a value is spaces and tabs (RFC 9110, section 5.6.3); Node takes no tab beside a length.
+  // White space around a value is spaces and tabs (RFC 9110, section 5.6.3); Node takes no tab beside a length, and
+  // none behind `chunked`.
   ['HPE_INVALID_CONTENT_LENGTH', /content-length:[ \t]*\d*[ \t]*\r/i],
+  ['HPE_INVALID_TRANSFER_ENCODING', /chunked *\t[ \t]*\r/i],
   // A client may take the chunks, and must close then (RFC 9112, section 6.3).
   ['HPE_INVALID_TRANSFER_ENCODING', /content-length:[\s\S]*transfer-encoding:/i],
   ['HPE_INVALID_CONTENT_LENGTH', /transfer-encoding:[\s\S]*content-length:/i],
@@ -95,8 +97,8 @@ function difference(text: string, ours: Outcome, node: Judgement): string {
     if (DIFFERENCES.some(([code, bytes]) => code === refused && bytes.test(text))) return ''
     return `taken here, refused by Node (${refused})`
   }
-  // To Node HTTP is over with a request for an upgrade; here it is when the upgrade is answered.
-  if (ends.length > node.ends.length && /upgrade:/i.test(text)) ends.length = node.ends.length
+  // To Node HTTP is over with the head that asks for an upgrade; here it is when the upgrade is answered.
+  if (/upgrade:/i.test(text)) ends.length = Math.min(ends.length, Math.max(0, node.ends.length - 1))
   const agree = ends.every((end, index) => end === node.ends[index])
   return agree ? '' : `ends at ${ends.join(', ')} here, at ${node.ends.join(', ')} for Node`
 }

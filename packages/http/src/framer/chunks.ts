@@ -5,8 +5,8 @@
  * 1. Every byte is looked at once and none is held: the state is all that is kept where the bytes end.
  * 2. As strict as heads are. A size is hex digits and nothing else; lines end in CR LF; the data of a chunk is followed
  *    by CR LF and by nothing else. What others let pass here is how requests are smuggled.
- * 3. Trailers are checked by their characters and counted. One that would say where a message ends is refused: no
- *    sender may send it (RFC 9110, section 6.5.1), and somebody else may believe it.
+ * 3. Trailers are checked by their characters and counted. One that would say where a message ends, or whether
+ *    another follows, is refused: no sender may send it (RFC 9110, section 6.5.1), and somebody else may believe it.
  *
  * Theory of operation:
  *
@@ -180,7 +180,7 @@ export class Chunks {
         if (
           REFUSED.some((name, index) => (this.#candidates & (1 << index)) !== 0 && name.length === this.#nameLength)
         ) {
-          throw fault('a trailer that would say where the message ends')
+          throw fault('a trailer that would have to be in the head')
         }
         this.#state = TRAILER_VALUE
         return
@@ -204,7 +204,7 @@ export class Chunks {
   }
 }
 
-const REFUSED = ['content-length', 'transfer-encoding', 'host'] as const
+const REFUSED = ['content-length', 'transfer-encoding', 'connection', 'host'] as const
 const REFUSED_ALL = (1 << REFUSED.length) - 1
 const SIZE_DIGITS_MAX = 16
 const NO_DIGIT = 255
