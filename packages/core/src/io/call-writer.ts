@@ -82,8 +82,9 @@ export class CallWriter {
     const matcher = this.#matcher
     const out = this.out()
     const before = out.length
+    call.wireId = silent ? 0 : matcher.wireIdFor(call)
     try {
-      protocol.submit?.(payloadOf(call), call.hint, silent ? 0 : matcher.wireIdFor(call), out)
+      protocol.submit?.(payloadOf(call), call.hint, call.wireId, out)
       return true
     } catch (error) {
       out.position = out.start + before

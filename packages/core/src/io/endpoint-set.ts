@@ -2,8 +2,8 @@
  * The addresses an upstream has at the moment, and which of them is worth a try. Sans-clock, sans-randomness.
  *
  * Rules: a failed address waits (with jittered back-off) and the next one is tried at once; when all wait, the one
- * whose wait ends first is next. An address that stays in the set keeps its history. Weights, zones and roles will be
- * looked at here.
+ * whose wait ends first is next. Connections that fail while their address waits already are the same failure. An
+ * address that stays in the set keeps its history.
  */
 import type { Endpoint } from '../plugin/discovery.ts'
 import { Backoff } from './backoff.ts'
@@ -84,7 +84,8 @@ export class EndpointSet {
 
   failed(id: string, nowMs: number, randomUnit: number): void {
     const member = this.#members.find(({ endpoint }) => endpoint.id === id)
-    if (member !== undefined) member.retryAtMs = nowMs + member.backoff.nextMs(randomUnit)
+    if (member === undefined || member.retryAtMs > nowMs) return
+    member.retryAtMs = nowMs + member.backoff.nextMs(randomUnit)
   }
 
   /** The peer refused us by name: there is no use in asking again soon. */

@@ -355,9 +355,15 @@ export class LaneSet implements ConnectionOwner {
     const { environment, limits } = this.#host
     const nowMs = environment.nowMs()
     const { id } = connection.endpoint
-    if (nowMs - connection.readyAtMs >= limits.reconnectMaxMs) this.endpoints.provedWell(id)
+    const lived = nowMs - connection.readyAtMs >= limits.reconnectMaxMs
+    if (lived || (this.#host.spreads && this.#answers(id, connection))) this.endpoints.provedWell(id)
     else this.endpoints.failed(id, nowMs, environment.randomUnit())
     this.ensure()
+  }
+
+  /** Of a pool each call has its connection: that one broke says nothing of an address that has answered others. */
+  #answers(id: string, lost: LiveConnection): boolean {
+    return lost.hasAnswered || this.#lanes.some((lane) => lane.hasAnswered && lane.endpoint.id === id)
   }
 
   /** Lanes to addresses that the name no longer stands for drain once there is another. */

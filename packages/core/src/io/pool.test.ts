@@ -79,6 +79,23 @@ describe('with no lane that must stay', () => {
     expect(bench.app.statuses.filter((status) => status === 'down')).toEqual([])
   })
 
+  test('one route that breaks its connections does not shut out the others', async () => {
+    const bench = new KernelBench()
+    bench.world.network.listen('a:1', (peer) => {
+      peer.onData = (bytes) => (bytes.toString().startsWith('bad') ? peer.reset() : peer.send(bytes))
+    })
+    bench.app.connect(1, COMING_AND_GOING)
+    const good: Promise<BenchOutcome>[] = []
+    for (let round = 0; round < 100; round++) {
+      good.push(bench.app.call(`good${round}`, { deadlineMs: 200 }))
+      void bench.app.call(`bad${round}`, { deadlineMs: 200 })
+      await bench.run(3)
+    }
+    await bench.run(300)
+    const answered = (await texts(good)).filter((text) => text.startsWith('good'))
+    expect(answered).toHaveLength(100)
+  })
+
   test('nobody there is trouble, and is tried again until somebody is', async () => {
     const bench = new KernelBench()
     bench.app.connect(1, COMING_AND_GOING)

@@ -5,13 +5,14 @@
 import { describe, expect, test } from 'vitest'
 import { CallFlag } from '../channel/records.ts'
 import { FrameFlag } from '../plugin/connection.ts'
+import { frame, type Script } from '../plugin/script.ts'
 import { Bench, type BenchOptions } from '../testing/connection-bench.ts'
 import { withSeed } from '../testing/random.ts'
-import { tagged } from '../testing/tagged.ts'
+import { tagged, untagged } from '../testing/tagged.ts'
 import type { Call, StreamSource } from './call.ts'
 import type { LiveConnection } from './live-connection.ts'
 
-const { Final, Error: Failed, Push, Part } = FrameFlag
+const { Final, Error: Failed, Push, Part, Close, Dirty } = FrameFlag
 
 /** With an owner that takes what is out of date. */
 class StaleBench extends Bench {
@@ -193,3 +194,98 @@ describe('an error that says that something is out of date', () => {
     }
   })
 })
+
+describe('replies that name what they answer', () => {
+  function correlated(options: BenchOptions = {}): Bench {
+    return new Bench({ correlated: true, ...options }).open()
+  }
+
+  test('one that grows too large, cut anywhere, is forgotten once, and the others are answered', () => {
+    const large = tagged(Part, 'x'.repeat(200), 1)
+    for (const rest of [
+      [tagged(Push, 'p'), tagged(Final, 'end', 1)],
+      [tagged(Push, 'p'), tagged(Part, 'more', 1), tagged(Final, 'end', 1)],
+      [tagged(Part, 'other', 2), tagged(Part, 'more', 1), tagged(Push, 'p'), tagged(Final, 'end', 1)],
+    ]) {
+      const bench = correlated({ limits: { replyBytesMax: 100 } })
+      const [a, b] = [bench.call('a'), bench.call('b')]
+      bench.run()
+      bench.arrive(large, ...rest)
+      bench.arrive(tagged(Final, 'B', 2))
+      expect(bench.outcome(a)).toBe('REPLY_TOO_LARGE maybe held, released')
+      expect(bench.outcome(b)).toMatch(/^reply (other)?B$/)
+      expect(bench.log).toEqual(['ready', 'push p'])
+    }
+  })
+
+  test('a number is free once its call is answered, also by a frame that does not name it', () => {
+    const bench = correlated()
+    const a = bench.call('a')
+    bench.run()
+    bench.arrive(tagged(Final, 'A'))
+    const b = bench.call('b')
+    bench.run()
+    bench.arrive(tagged(Final, 'A again', 1), tagged(Final, 'B', 2))
+    expect([bench.outcome(a), bench.outcome(b)]).toEqual(['reply A', 'reply B'])
+  })
+
+  test('a late one still says that the connection must go, or is not clean', () => {
+    for (const [flags, verdict, phase] of [
+      [Final | Close, 'call', 'closed'],
+      [Final | Failed, 'retire', 'draining'],
+      [Final | Failed, 'call', 'ready'],
+      [Final | Dirty, 'call', 'ready'],
+    ] as const) {
+      const bench = correlated({
+        protocol: (protocol) => {
+          protocol.verdict = () => verdict
+        },
+      })
+      const a = bench.call('a')
+      bench.call('b')
+      bench.run()
+      bench.expire(a)
+      bench.arrive(tagged(flags, 'late', 1))
+      expect(bench.connection.phase).toBe(phase)
+      expect(bench.connection.dirty).toBe((flags & Dirty) !== 0)
+    }
+  })
+
+  test('a late one is not what a script waits for', () => {
+    const bench = correlated()
+    const a = bench.call('a')
+    bench.run()
+    bench.expire(a)
+    const results: string[] = []
+    bench.connection.run(readOne(), 1_000, (result) => results.push(result))
+    bench.arrive(tagged(Part, 'la', 1), tagged(Final, 'te', 1))
+    expect(results).toEqual([])
+    bench.arrive(tagged(Final, 'mine'))
+    expect(results).toEqual(['mine'])
+  })
+
+  test('a call that has no number and cannot be written takes none from another', () => {
+    const bench = correlated({
+      protocol: (protocol) => {
+        const { submit } = protocol
+        protocol.submit = (payload, hint, wireId, out) => {
+          if (payload[0] === 'x'.charCodeAt(0)) throw new Error('cannot be written')
+          submit?.(payload, hint, wireId, out)
+        }
+      },
+    })
+    const a = bench.call('a')
+    bench.run()
+    const silent = bench.prepare('x')
+    silent.flags = CallFlag.Silent
+    // Its object had a life before, on another connection.
+    silent.wireId = 1
+    bench.connection.submit(silent, bench.world.nowMs())
+    bench.arrive(tagged(Final, 'A', 1))
+    expect([bench.outcome(a), bench.outcome(silent.id)]).toEqual(['reply A', 'PLUGIN no'])
+  })
+})
+
+function* readOne(): Script<string> {
+  return untagged(Buffer.from(yield* frame()))
+}

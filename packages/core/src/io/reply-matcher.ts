@@ -129,15 +129,19 @@ export class ReplyMatcher implements FrameSink {
   frame(start: number, end: number, flags: number, wireId?: number): void {
     if ((flags & UNASKED) !== 0) return this.#unasked(start, end, flags)
     if (this.script !== undefined) {
+      // A late reply is not what the script waits for.
+      if (wireId !== undefined && this.#wasGiven(wireId)) return this.#nobodys(start, end, flags, wireId)
       this.script.frame(this.#receive.bytes, start, end, (flags & FrameFlag.Part) !== 0)
       return
     }
+    // Before the call is looked up: one whose reply has become too large is forgotten by it.
+    if (this.#runEnd !== -1 && this.#runEnd !== start) this.#passRun()
     const call =
       wireId === undefined || this.#byWireId === undefined ? this.unanswered.first : this.#byWireId.get(wireId)
     if (call === undefined || call === this.unflushed) {
       // The framer may go on for the rest of the bytes after a frame that closed the connection.
       if (this.#host.isClosed) return
-      if (wireId !== undefined && this.#byWireId !== undefined) return this.#nobodys(wireId, flags)
+      if (wireId !== undefined && this.#byWireId !== undefined) return this.#nobodys(start, end, flags, wireId)
       this.#host.onUnsolicited(this.#receive.bytes, start, end, flags)
       return
     }
@@ -152,7 +156,7 @@ export class ReplyMatcher implements FrameSink {
     else if (this.#runEnd !== -1) this.#passRun()
     this.#runEnd = -1
     const tooLarge = call.replyBytes + end - from > this.#host.replyBytesMax && (call.flags & CallFlag.Stream) === 0
-    if (wireId !== undefined) this.#byWireId?.delete(wireId)
+    this.#byWireId?.delete(call.wireId)
     if (flags === FrameFlag.Final && !tooLarge && !call.stale) {
       this.unanswered.remove(call)
       this.#settlement.reply(call, this.#host.id, this.#receive.bytes, from, end, this.nowMs)
@@ -198,10 +202,21 @@ export class ReplyMatcher implements FrameSink {
     this.#host.onForgotten()
   }
 
-  /** A reply to a call that was given up, or to one that never was. */
-  #nobodys(wireId: number, flags: number): void {
-    const wasGiven = (this.#wireId - wireId) >>> 0 < this.#wireIdsGiven
-    if (!wasGiven && (flags & FrameFlag.Final) !== 0) this.#host.onUnknownReply()
+  /** A reply to a call that was given up, or to one that never was. What it says of the connection holds all the same. */
+  #nobodys(start: number, end: number, flags: number, wireId: number): void {
+    const host = this.#host
+    if ((flags & FrameFlag.Final) !== 0 && !this.#wasGiven(wireId)) host.onUnknownReply()
+    if ((flags & FrameFlag.Dirty) !== 0) host.onDirty()
+    if ((flags & FrameFlag.Error) !== 0) {
+      const verdict = host.classify(this.#receive.bytes, start, end)
+      if (verdict === 'retire' || verdict === 'role-lost') host.onVerdict(verdict)
+    }
+    if ((flags & FrameFlag.Close) !== 0) host.onCloseFrame()
+  }
+
+  /** A call had this number: it was given up, or answered. */
+  #wasGiven(wireId: number): boolean {
+    return wireId !== 0 && (this.#wireId - wireId) >>> 0 < this.#wireIdsGiven
   }
 
   #answerFlagged(call: Call, from: number, start: number, end: number, flags: number, tooLarge: boolean): void {

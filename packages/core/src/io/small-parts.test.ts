@@ -84,11 +84,11 @@ describe('the addresses', () => {
   test('one that stays in the set keeps its history; a new one has none', () => {
     const set = new EndpointSet(100, 10_000)
     set.replace([endpoint('a')])
-    for (let count = 0; count < 5; count++) set.failed('a', 0, 0)
-    expect(set.retryAtMs('a')).toBe(800)
+    for (let count = 0; count < 5; count++) set.failed('a', set.retryAtMs('a'), 0)
+    expect(set.retryAtMs('a')).toBe(50 + 100 + 200 + 400 + 800)
     set.replace([endpoint('b'), endpoint('a')])
     expect(set.ids).toEqual(['b', 'a'])
-    expect(set.retryAtMs('a')).toBe(800)
+    expect(set.retryAtMs('a')).toBe(1_550)
     expect(set.retryAtMs('b')).toBe(0)
     set.replace([endpoint('b')])
     set.replace([endpoint('a')])
@@ -98,16 +98,25 @@ describe('the addresses', () => {
   test('a handshake lets it be tried, a life of some length ends the back-off, a refusal waits long', () => {
     const set = new EndpointSet(100, 10_000)
     set.replace([endpoint('a')])
-    for (let count = 0; count < 4; count++) set.failed('a', 0, 0)
+    for (let count = 0; count < 4; count++) set.failed('a', set.retryAtMs('a'), 0)
     set.succeeded('a')
     expect(set.retryAtMs('a')).toBe(0)
     set.failed('a', 0, 0)
     expect(set.retryAtMs('a')).toBe(800)
     set.provedWell('a')
-    set.failed('a', 0, 0)
-    expect(set.retryAtMs('a')).toBe(50)
+    set.failed('a', 800, 0)
+    expect(set.retryAtMs('a')).toBe(850)
     set.refused('a', 0, 0)
     expect(set.retryAtMs('a')).toBe(5_000)
+  })
+
+  test('connections that fail while their address waits already are the same failure', () => {
+    const set = new EndpointSet(100, 10_000)
+    set.replace([endpoint('a')])
+    for (let count = 0; count < 64; count++) set.failed('a', count / 10, 0)
+    expect(set.retryAtMs('a')).toBe(50)
+    set.failed('a', 50, 0)
+    expect(set.retryAtMs('a')).toBe(150)
   })
 
   test('what is not in the set is nobody', () => {
