@@ -77,18 +77,25 @@ describe('how many calls at once', () => {
 })
 
 describe('what an error means', () => {
-  const classified = (driver: Driver, errno: number) => {
+  const classified = (driver: Driver, errno: number, message: string) => {
     driver.request({ hint: RequestKind.Text, payload: query('INSERT') })
-    driver.receive(Buffer.from(err(1, errno), 'latin1'))
+    driver.receive(Buffer.from(err(1, errno, 'HY000', message), 'latin1'))
     return driver.arrivals.at(-1)
   }
 
   test('a primary that takes no writes any more is news to a lane', () => {
-    expect(classified(connected(greeted), 1290)).toMatchObject({ verdict: 'role-lost' })
+    expect(classified(connected(greeted), 1290, 'the --super-read-only option')).toMatchObject({ verdict: 'role-lost' })
+  })
+
+  test('another option that forbids something is not', () => {
+    const error = classified(connected(greeted), 1290, 'the --secure-file-priv option')
+    expect(error).toMatchObject({ verdict: 'call' })
   })
 
   test('a session may have asked for it', () => {
-    expect(classified(connected({ ...greeted, purpose: 'session' }), 1792)).toMatchObject({ verdict: 'call' })
+    expect(classified(connected({ ...greeted, purpose: 'session' }), 1792, 'READ ONLY')).toMatchObject({
+      verdict: 'call',
+    })
   })
 })
 

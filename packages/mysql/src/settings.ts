@@ -6,6 +6,7 @@
  *
  *   SET NAMES utf8mb4 [COLLATE ...]          what HandshakeResponse said is ignored by servers with
  *                                            skip-character-set-client-handshake, and forgotten by a reset
+ *   autocommit = 1                           where a server has it off, every statement would leave a transaction open
  *   session_track_schema                     OK packets say what a statement has changed: this is how a lane that a
  *   session_track_system_variables = '*'     caller has left changed is found at once (session-state.ts)
  *   session_track_state_change
@@ -40,9 +41,10 @@ export function* applySettings(options: SettingOptions, terms: SettingTerms): Sc
 export function settings({ collation, variables }: SettingOptions, sessionTrack: boolean): string {
   const names = collation === 'binary' ? 'NAMES binary' : `NAMES utf8mb4${collate(collation)}`
   const own = Object.entries(variables).map(([name, value]) => `${variableName(name)} = ${literal(name, value)}`)
-  return `SET ${[names, ...(sessionTrack ? TRACK : []), ...own].join(', ')}`
+  return `SET ${[names, AUTOCOMMIT, ...(sessionTrack ? TRACK : []), ...own].join(', ')}`
 }
 
+const AUTOCOMMIT = 'autocommit = 1'
 const TRACK = ['session_track_schema = 1', "session_track_system_variables = '*'", 'session_track_state_change = 1']
 const UNKNOWN_VARIABLE = 1193
 

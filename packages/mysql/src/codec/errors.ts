@@ -77,9 +77,10 @@ export function classify(bytes: Buffer, start: number, end: number): Verdict {
   const errno = errorNumber(bytes, start, end)
   if (FAREWELLS.has(errno)) return 'retire'
   switch (errno) {
-    // --read-only, --super-read-only, innodb_read_only (also: "the server is running with the option so that it cannot
-    // execute this"); a transaction that takes no writes because the server starts them so.
+    // An option forbids it. It is news only of --read-only and --super-read-only; --secure-file-priv says the same.
     case 1290:
+      return READ_ONLY.test(bytes.toString('latin1', start + STATE, end)) ? 'role-lost' : 'call'
+    // A transaction that takes no writes because the server starts them so; a server that takes none.
     case 1792:
     case 1836:
       return 'role-lost'
@@ -98,6 +99,8 @@ const ERROR_BYTES_MIN = HEADER_BYTES + 3
 const STATE = HEADER_BYTES + 3
 const TEXT = STATE + 6
 const MARKER = 35
+/** The name of the option, which is in no language. */
+const READ_ONLY = /read[-_]only/i
 const SQL_STATE = /^[0-9A-Z]{5}$/
 
 /**

@@ -232,6 +232,16 @@ describe('what is left behind', () => {
     live.end()
   })
 
+  test('reads leave nothing where the server begins a transaction for each', async () => {
+    const owner = await open()
+    await ask(owner, 'SET GLOBAL autocommit = 0')
+    const live = await open()
+    await ask(owner, 'SET GLOBAL autocommit = 1')
+    owner.end()
+    expect((await ask(live, 'SELECT * FROM mysql.db')).flags & DIRTY).toBe(0)
+    live.end()
+  })
+
   test('reads and writes leave nothing', async () => {
     const live = await open()
     await ask(live, 'CREATE TABLE IF NOT EXISTS kept (a int primary key auto_increment, b int)')
