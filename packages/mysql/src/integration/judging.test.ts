@@ -1,4 +1,4 @@
-/** What the analysis lets pass is judged by a real server: no text of quotes and comments hides an assignment from it. */
+/** What the analysis lets pass, judged by a real server: no quotes and comments hide an assignment from it. */
 import fc from 'fast-check'
 import { expect, it } from 'vitest'
 import { inEveryMode } from '../../fixtures/world.ts'
