@@ -5,8 +5,8 @@ import { postgresBackend } from '../backends/postgres.ts'
 import { redisBackend } from '../backends/redis.ts'
 import { Caller } from '../check/caller.ts'
 import { openGateway, ownRedis, THREADS } from '../testing/gateways.ts'
-import { until } from '../testing/until.ts'
 import { startTestPostgres, type TestPostgres } from '../testing/postgres.ts'
+import { until } from '../testing/until.ts'
 
 let database: TestPostgres
 beforeAll(async () => {

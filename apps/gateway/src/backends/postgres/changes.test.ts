@@ -2,8 +2,8 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { Caller } from '../../check/caller.ts'
 import { openGateway, THREADS } from '../../testing/gateways.ts'
-import { until } from '../../testing/until.ts'
 import { startTestPostgres, type TestPostgres } from '../../testing/postgres.ts'
+import { until } from '../../testing/until.ts'
 
 let database: TestPostgres
 beforeAll(async () => {

@@ -6,8 +6,8 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { Caller } from '../../check/caller.ts'
 import type { GatewayLimits } from '../../limits.ts'
 import { openGateway, THREADS, type Thread } from '../../testing/gateways.ts'
-import { until } from '../../testing/until.ts'
 import { startTestPostgres, type TestPostgres } from '../../testing/postgres.ts'
+import { until } from '../../testing/until.ts'
 
 let database: TestPostgres
 beforeAll(async () => {

@@ -67,7 +67,9 @@ test('a job is done, found, listed, and told to those who watch', async () => {
   expect(await client.call('find', 'a')).toEqual({ error: null, result: done })
   expect(await client.call('find', 'b')).toEqual({ error: null, result: null })
   expect(await client.call('list')).toEqual({ error: null, result: [done] })
-  await until('the end is told', () => watcher.heard.some(([kind, , params]) => kind === 2 && stateIn(params) === 'done'))
+  await until('the end is told', () =>
+    watcher.heard.some(([kind, , params]) => kind === 2 && stateIn(params) === 'done'),
+  )
   const told = watcher.heard.filter(([kind, method]) => kind === 2 && method === 'job')
   expect(told).toHaveLength(11)
   expect(client.heard.filter(([kind]) => kind === 2)).toEqual([])
