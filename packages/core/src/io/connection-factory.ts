@@ -58,17 +58,8 @@ export class ConnectionFactory {
     owner: ConnectionOwner,
     cancels?: Cloneable,
   ): OpenedConnection {
-    const { tls, limits, name, authority, io, correlated } = this.#configuration
-    const { environment } = this.#services
-    const protocol = newConnection(this.#protocol, io, {
-      side: 'client',
-      purpose,
-      endpoint,
-      encrypted: tls !== undefined && tls.mode !== 'negotiated',
-      credentials,
-      ...(cancels === undefined ? {} : { cancels }),
-      random: (length) => environment.random(length),
-    })
+    const { tls, limits, name, authority, correlated } = this.#configuration
+    const protocol = this.#newProtocol(purpose, endpoint, credentials, cancels)
     const id = this.#services.nextConnectionId()
     const settings = {
       id,
@@ -83,6 +74,11 @@ export class ConnectionFactory {
     const connection = new LiveConnection(settings, this.#introducing(owner), this.#services, correlated)
     this.#connections.add(connection)
     return { connection, protocol }
+  }
+
+  /** Whether the protocol's monitors have anything to ask. */
+  canProbe(endpoint: Endpoint): boolean {
+    return this.#newProtocol('monitor', endpoint, undefined).probe !== undefined
   }
 
   /** For a thread that comes later: what it needs to know of the connections there are. */
@@ -100,6 +96,20 @@ export class ConnectionFactory {
 
   closeAll(error: IoKernelError): void {
     for (const connection of [...this.#connections]) connection.destroy(error)
+  }
+
+  #newProtocol(purpose: Purpose, endpoint: Endpoint, credentials: Cloneable, cancels?: Cloneable): Connection {
+    const { tls, io } = this.#configuration
+    const { environment } = this.#services
+    return newConnection(this.#protocol, io, {
+      side: 'client',
+      purpose,
+      endpoint,
+      encrypted: tls !== undefined && tls.mode !== 'negotiated',
+      credentials,
+      ...(cancels === undefined ? {} : { cancels }),
+      random: (length) => environment.random(length),
+    })
   }
 
   /** The owner, with the introduction before it and the farewell. */

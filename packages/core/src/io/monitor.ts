@@ -32,6 +32,7 @@ export interface MonitorHost {
   /** Endpoint of the lane in use; undefined when there is none, and nothing to watch. */
   watched(): Endpoint | undefined
   lanes(): readonly LiveConnection[]
+  canProbe(endpoint: Endpoint): boolean
   open(endpoint: Endpoint, owner: ConnectionOwner): OpenedConnection
   giveUp(lane: LiveConnection, reason: string): void
   roleLost(lane: LiveConnection): void
@@ -91,12 +92,9 @@ export class Monitor implements ConnectionOwner {
     this.#probeStartedMs = this.#host.environment.nowMs()
     this.#probedId = endpoint.id
     if (this.#connection !== undefined) return this.#probe()
+    // Nothing can be asked: TCP alone has to notice.
+    if (!this.#host.canProbe(endpoint)) return this.stop()
     const { connection, protocol } = this.#host.open(endpoint, this)
-    if (protocol.probe === undefined) {
-      // Nothing can be asked: TCP alone has to notice.
-      connection.destroy(GONE)
-      return this.stop()
-    }
     this.#connection = connection
     this.#protocol = protocol
   }

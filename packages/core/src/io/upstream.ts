@@ -130,6 +130,7 @@ export class Upstream {
       serial: lanes === 'one' && !configuration.correlated,
       watched: () => this.#lanes.lanes[0]?.endpoint,
       lanes: () => this.#lanes.lanes,
+      canProbe: (endpoint) => this.#factory.canProbe(endpoint),
       open: (endpoint, owner) => this.#open('monitor', endpoint, owner),
       roleLost: (lane) => this.#lanes.onRoleLost(lane),
       giveUp: (lane, reason) =>
