@@ -32,7 +32,12 @@ export function sealedPassword(password: string, nonce: Uint8Array, pem: string)
   if (plain.length > bits / 8 - OAEP_BYTES) {
     throw new RefusedError('AUTHENTICATION', "the password is too long for the server's RSA key: use TLS")
   }
-  return publicEncrypt({ key, padding: constants.RSA_PKCS1_OAEP_PADDING }, xor(plain, nonce))
+  try {
+    return publicEncrypt({ key, padding: constants.RSA_PKCS1_OAEP_PADDING }, xor(plain, nonce))
+  } catch {
+    // A modulus or an exponent with which nothing can be computed: an even number, a zero.
+    throw new RefusedError('AUTHENTICATION', "nothing can be sealed with the server's RSA key: use TLS")
+  }
 }
 
 function rsaKey(pem: string): KeyObject {
