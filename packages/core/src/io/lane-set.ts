@@ -155,15 +155,20 @@ export class LaneSet implements ConnectionOwner {
     return idle !== undefined
   }
 
-  /** Nobody waits for this call's reply: where the lane was its own, the lane goes too, for the peer may take long. */
+  /** Nobody waits for this call's reply: a lane that works for nobody goes too, for its peer may take long. */
   abandon(call: Call): void {
     const lane = this.#lanes.find(({ unanswered }) => unanswered === call.list)
-    if (lane?.taken === true) lane.destroy(ABANDONED)
+    if (lane?.isForsaken === true) lane.destroy(ABANDONED)
   }
 
   /** A lane, where there shall be one. */
   ensure(): void {
-    if (this.#closed || (this.#atRest && !this.#host.hasWaiting())) return
+    if (!this.#atRest || this.#host.hasWaiting()) this.wake()
+  }
+
+  /** A lane, for somebody who waits for one. */
+  wake(): void {
+    if (this.#closed) return
     const current = this.#lanes.filter((lane) => this.#isCurrent(lane) && lane.phase === 'ready').length
     if (current + this.#opening.size + this.#asking === 0) this.#openOne()
   }
@@ -222,7 +227,7 @@ export class LaneSet implements ConnectionOwner {
     this.#lanes = this.#lanes.filter((lane) => lane !== connection)
     this.#care.removed(connection)
     this.#draining.delete(connection)
-    if (error !== SURPLUS) this.#atRest = isPlanned && this.#host.scheduler.lanesMin === 0
+    if (error !== SURPLUS && (wasOpening || wasLane)) this.#atRest = isPlanned && this.#host.scheduler.lanesMin === 0
     this.#host.onLaneClosed(connection, error)
     if (this.#closed || error === SURPLUS) return
     if (isPlanned) {
@@ -368,7 +373,7 @@ export class LaneSet implements ConnectionOwner {
 
   /** Lanes to addresses that the name no longer stands for drain once there is another. */
   #retireStale(): void {
-    if (!this.#lanes.some((lane) => this.#isCurrent(lane))) return
+    if (!this.atRest && !this.#lanes.some((lane) => this.#isCurrent(lane))) return
     const gone = new LocalError('ADDRESS_GONE', `${this.#host.authority} moved to other addresses`, { sent: 'maybe' })
     for (const lane of this.#lanes.filter((each) => !this.#isCurrent(each))) lane.retire(gone)
     this.#host.onAddressesGone(gone)

@@ -22,7 +22,7 @@ import type { Endpoint } from '../plugin/discovery.ts'
 import { describeError, type IoKernelError, RemoteProtocolError } from '../plugin/errors.ts'
 import type { Script } from '../plugin/script.ts'
 import { assert } from '../shared/assert.ts'
-import type { Call, CallList } from './call.ts'
+import { type Call, type CallList, CallState } from './call.ts'
 import { CallWriter } from './call-writer.ts'
 import { ConnectionErrors } from './connection-errors.ts'
 import type { ConnectionOwner, ConnectionServices, ConnectionSettings, Phase, Purpose } from './connection-owner.ts'
@@ -175,6 +175,14 @@ export class LiveConnection implements MatcherHost {
 
   get taken(): boolean {
     return this.unanswered.count > 0 && (this.#alone || this.callsMax === 1)
+  }
+
+  /** Everybody it works for has given up. */
+  get isForsaken(): boolean {
+    // The newest first: of many that were given up, the last is the one who may still wait.
+    let call = this.unanswered.last
+    while (call?.state === CallState.Tombstone) call = call.previous
+    return call === undefined
   }
 
   get headSinceMs(): number {

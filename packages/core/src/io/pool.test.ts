@@ -123,6 +123,64 @@ describe('a call that was given up', () => {
   })
 })
 
+describe('at rest', () => {
+  const IDLES_SOON = { lanesMin: 0, lanesMax: 4, laneIdleMs: 1_000 }
+
+  function named(upstream: BenchUpstream = {}): { bench: KernelBench; peers: OrderlyPeers } {
+    const bench = new KernelBench()
+    const peers = new OrderlyPeers()
+    for (const id of ['a:1', 'b:1']) bench.world.network.listen(id, peers.listener)
+    bench.move('name', ['a:1'])
+    bench.app.connect(1, { ...COMING_AND_GOING, at: 'name', limits: IDLES_SOON, ...upstream })
+    return { bench, peers }
+  }
+
+  test('what drains elsewhere changes nothing', async () => {
+    const { bench, peers } = named()
+    peers.hold('slow')
+    await bench.run(20)
+    const slow = bench.app.call('slow')
+    await bench.run(20)
+    bench.move('name', ['b:1'])
+    await bench.run(5_000)
+    expect(open(bench).map(({ id }) => id)).toEqual(['a:1'])
+    peers.release('slow')
+    await bench.run(100)
+    expect(await texts([slow])).toEqual(['slow'])
+    expect(open(bench)).toEqual([])
+    expect(bench.app.statuses.at(-1)).toBe('ready')
+  })
+
+  test('a session to an address that is gone is not lent again', async () => {
+    const { bench } = named()
+    await bench.run(20)
+    const before = bench.app.call('before', { exclusive: true })
+    await bench.run(5_000)
+    bench.move('name', ['b:1'])
+    await bench.run(20)
+    expect(open(bench)).toEqual([])
+    const after = bench.app.call('after', { exclusive: true })
+    await bench.run(20)
+    expect(open(bench).map(({ id }) => id)).toEqual(['b:1'])
+    expect(await texts([before, after])).toEqual(['before', 'after'])
+  })
+
+  test('a session gets in where credentials are asked for by lanes', async () => {
+    const { bench } = named({ handshake: true, asksCredentials: true })
+    const give = async (): Promise<void> => {
+      await bench.run(10)
+      bench.app.app.control({ type: 'credentials', target: 1, value: 'token', failure: undefined })
+    }
+    await give()
+    await bench.run(5_000)
+    expect(open(bench)).toEqual([])
+    const alone = bench.app.call('alone', { exclusive: true })
+    await give()
+    await bench.run(50)
+    expect(await texts([alone])).toEqual(['alone'])
+  })
+})
+
 describe('reads that may stand behind each other', () => {
   const read = { reads: true, fingerprint: 7, idempotent: true }
 
@@ -136,6 +194,17 @@ describe('reads that may stand behind each other', () => {
     peers.release('held')
     await bench.run(50)
     expect(await texts(calls)).toEqual(calls.map(() => 'held'))
+  })
+
+  test('keep no connection that works for nobody any more', async () => {
+    const { bench, peers } = opened()
+    peers.hold('hung')
+    const hung = Array.from({ length: 12 }, () => bench.app.call('hung', { ...read, deadlineMs: 50 }))
+    await bench.run(100)
+    expect(await texts(hung)).toEqual(hung.map(() => 'DEADLINE'))
+    const next = [bench.app.call('write'), bench.app.call('read', read)]
+    await bench.run(50)
+    expect(await texts(next)).toEqual(['write', 'read'])
   })
 
   test('stand behind no call that wants its connection to itself', async () => {

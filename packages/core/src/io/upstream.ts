@@ -299,8 +299,10 @@ export class Upstream {
     const nowMs = this.#environment.nowMs()
     const lane = lanes[0]
     if (lane !== undefined) return endpoints.retryAtMs(lane.endpoint.id) <= nowMs ? lane.endpoint : undefined
+    if (!this.configuration.asksCredentials) return endpoints.pick(nowMs, NONE)
     // Credentials are asked for by lanes: without one, nobody else gets in.
-    return this.configuration.asksCredentials ? undefined : endpoints.pick(nowMs, NONE)
+    this.#lanes.wake()
+    return undefined
   }
 
   // ---- Credentials, state and refusals --------------------------------------------------------------------
