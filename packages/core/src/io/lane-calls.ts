@@ -5,7 +5,7 @@
  * 1. Calls that may share a lane and calls that want one to themselves wait apart, each fairly between clients and
  *    priorities: neither blocks the other.
  * 2. When a lane is lost: what was not written goes to the next one, unnoticed; what was written fails as `maybe`, or
- *    is sent again where the call is idempotent and the retry budget allows.
+ *    is sent again where the call is idempotent and its `callRetriesMax` and the retry budget allow.
  * 3. A call goes back to the front: it had its turn.
  */
 import { CallFlag } from '../channel/records.ts'
@@ -118,8 +118,7 @@ export class LaneCalls implements Waiting {
     if (call.state === CallState.Tombstone || this.#host.isClosed()) return false
     // Only the peer's word says that nothing was done, and a script of the peer's may have made that word up.
     const { environment, limits } = this.#host
-    if ((call.flags & CallFlag.Idempotent) === 0 || !this.#host.budget.take(environment.nowMs())) return false
-    call.retries++
+    if (!this.#takeRetry(call, environment.nowMs())) return false
     call.state = CallState.Queued
     this.#parked.push(call)
     if (this.#parked.count === 1) environment.after(limits.reconnectMinMs, () => this.#unpark())
@@ -214,8 +213,12 @@ export class LaneCalls implements Waiting {
   }
 
   #mayRetry(call: Call, nowMs: number): boolean {
-    if (call.replyBytes > 0) return false
-    if ((call.flags & CallFlag.Idempotent) === 0 || !this.#host.budget.take(nowMs)) return false
+    return call.replyBytes === 0 && this.#takeRetry(call, nowMs)
+  }
+
+  #takeRetry(call: Call, nowMs: number): boolean {
+    if ((call.flags & CallFlag.Idempotent) === 0 || call.retries >= this.#host.limits.callRetriesMax) return false
+    if (!this.#host.budget.take(nowMs)) return false
     call.retries++
     return true
   }

@@ -79,6 +79,22 @@ describe('with no lane that must stay', () => {
     expect(bench.app.statuses.filter((status) => status === 'down')).toEqual([])
   })
 
+  test('what breaks every connection is sent again as often as it may be, and then fails', async () => {
+    const bench = new KernelBench()
+    let seen = 0
+    bench.world.network.listen('a:1', (peer) => {
+      peer.onData = () => {
+        seen++
+        peer.end()
+      }
+    })
+    bench.app.connect(1, { ...COMING_AND_GOING, limits: { lanesMin: 0, lanesMax: 4, callRetriesMax: 1 } })
+    const call = bench.app.call('poison', { idempotent: true })
+    await bench.run(5_000)
+    expect(await texts([call])).toEqual(['CLOSED_BY_PEER'])
+    expect(seen).toBe(2)
+  })
+
   test('one route that breaks its connections does not shut out the others', async () => {
     const bench = new KernelBench()
     bench.world.network.listen('a:1', (peer) => {

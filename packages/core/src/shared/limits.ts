@@ -148,6 +148,11 @@ export interface UpstreamLimits {
   readonly retryPercent: number
   /** …and so many a second besides (finagle's budget is 20 % and 10/s). */
   readonly retriesPerSecond: number
+  /**
+   * How often one call is sent again. By default the budget and its deadline bound it; where a request may itself be
+   * what breaks connections (HTTP), once is enough.
+   */
+  readonly callRetriesMax: number
   /** Steps of one handshake, probe or reset: a peer that never ends its handshake is cut off. */
   readonly scriptStepsMax: number
   /** DNS: bounds for the time to live of an answer. */
@@ -190,6 +195,7 @@ export const UPSTREAM_LIMITS: UpstreamLimits = {
   reconnectMaxMs: 5_000,
   retryPercent: 20,
   retriesPerSecond: 10,
+  callRetriesMax: 1_000_000,
   scriptStepsMax: 1_000,
   ttlMinMs: 1_000,
   ttlMaxMs: 60_000,
