@@ -12,26 +12,35 @@ import { until } from './testing/until.ts'
 const CHECK_TIMEOUT_MS = 60_000
 const PROGRAM = fileURLToPath(new URL('../dist/main.js', import.meta.url))
 
+const NAMES = ['redis', 'postgres', 'mysql', 'http', 'msgpack-rpc']
+
 test(
   '--check prints a line for each backend, one for all of them, and ends with 0',
   async () => {
     const { stdout } = await promisify(execFile)(process.execPath, [PROGRAM, '--check'])
-    const wanted = ['redis', 'postgres', 'overview'].map((name) => expect.stringMatching(new RegExp(`^${name} +ok `)))
+    const wanted = [...NAMES, 'overview'].map((name) => expect.stringMatching(new RegExp(`^${name} +ok `)))
     expect(stdout.trimEnd().split('\n')).toEqual(wanted)
   },
   CHECK_TIMEOUT_MS,
 )
 
-test.each(['SIGINT', 'SIGTERM'] as const)('serves until %s, then is gone with its server', async (signal) => {
+test.each(['SIGINT', 'SIGTERM'] as const)('serves until %s, then is gone with its servers', async (signal) => {
   const program = spawn(process.execPath, [PROGRAM], { env: { ...process.env, PORT: '0' } })
-  const { url, redisPort, lines } = await listening(program)
+  const { url, ports, lines } = await listening(program)
   const health = (await (await fetch(`${url}/health`)).json()) as { status: string }
   expect(health.status).toBe('ok')
   program.kill(signal)
   const [code] = await once(program, 'exit')
   expect(code).toBe(0)
   expect(lines.join('\n')).toContain('curl -i')
-  await until('Redis is gone', () => isRefused(redisPort))
+  for (const port of ports) await until('its server is gone', () => isRefused(port))
+})
+
+test('killed, it leaves nothing running', async () => {
+  const program = spawn(process.execPath, [PROGRAM], { env: { ...process.env, PORT: '0' } })
+  const { ports } = await listening(program)
+  program.kill('SIGKILL')
+  for (const port of ports) await until('its server is gone', () => isRefused(port))
 })
 
 test('arguments it does not know are an error', () => {
@@ -48,13 +57,14 @@ test('arguments it does not know are an error', () => {
 
 async function listening(
   program: ChildProcess,
-): Promise<{ readonly url: string; readonly redisPort: number; readonly lines: readonly string[] }> {
+): Promise<{ readonly url: string; readonly ports: readonly number[]; readonly lines: readonly string[] }> {
   const lines: string[] = []
   const output = createInterface({ input: program.stdout as NodeJS.ReadableStream })
   output.on('line', (line) => lines.push(line))
   const find = (pattern: RegExp): string | undefined => pattern.exec(lines.join('\n'))?.[1]
   await until('it listens', () => find(/(Ctrl-C)/) !== undefined)
-  return { url: find(/listens on (\S+)/) as string, redisPort: Number(find(/redis \S+ at \S+:(\d+)/)), lines }
+  const ports = NAMES.map((name) => Number(find(new RegExp(`${name} \\S+ at \\S+:(\\d+)`))))
+  return { url: find(/listens on (\S+)/) as string, ports, lines }
 }
 
 async function isRefused(port: number): Promise<boolean> {

@@ -2,6 +2,9 @@
 import { ServerUnavailableError } from '@iokernel/servers'
 import { describe, expect, test } from 'vitest'
 import type { Backend } from '../backends/backend.ts'
+import { httpBackend } from '../backends/http.ts'
+import { msgpackRpcBackend } from '../backends/msgpack-rpc.ts'
+import { mysqlBackend } from '../backends/mysql.ts'
 import { postgresBackend } from '../backends/postgres.ts'
 import { redisBackend } from '../backends/redis.ts'
 import { type Answer, bytes, json } from '../http/answer.ts'
@@ -32,6 +35,21 @@ describe.each(THREADS)('%s', (thread) => {
       expect(lines[0]).toMatch(
         /50000 entries .* read slowly.*requests of \d+ ms beside \d+ GETs.*queued \d.*upstream \d/,
       )
+      expect(passed).toBe(true)
+    },
+    CHECK_TIMEOUT_MS,
+  )
+
+  test(
+    'MySQL, HTTP and msgpack-rpc: exact, streamed, told, answered, and fast beside what is slow',
+    async () => {
+      const backends = [mysqlBackend, httpBackend, msgpackRpcBackend]
+      const { lines, passed } = await runCheck({ backends, thread, mustHaveAll: true })
+      expect(lines[0]).toMatch(/^mysql +ok .*orders made, \d+ repeated, \d+ refused, the stock exact.*lines streamed/)
+      expect(lines[1]).toMatch(/^http +ok .*100000 bytes the same, change received, 50\.3 MB up and down.*read slowly/)
+      expect(lines[2]).toMatch(/^msgpack-rpc +ok .*78498 primes.*done refused cancelled, a call waited/)
+      for (const line of lines.slice(0, 3)) expect(line).toMatch(/queued \d.*upstream \d/)
+      expect(lines[3]).toMatch(/asked 3 at once.*mysql queued \d.*http queued \d.*msgpack-rpc queued \d/)
       expect(passed).toBe(true)
     },
     CHECK_TIMEOUT_MS,
@@ -74,6 +92,22 @@ test.each([
     mustHaveAll: false,
   })
   expect(report.lines[0]).toMatch(/^postgres +FAILED /)
+  expect(report.passed).toBe(false)
+})
+
+test.each([
+  ['an order that takes nothing', mysqlBackend, '/orders', 'POST', json({ repeated: false }, 201)],
+  ['an upload that is another', httpBackend, '/files/:name', 'PUT', json({ sha256: 'other' }, 201)],
+  ['a download that is cut', httpBackend, '/files/:name', 'GET', bytes(new Uint8Array(10), 'text/plain')],
+  ['a job that is miscounted', msgpackRpcBackend, '/jobs/:id', 'GET', json({ state: 'done', primes: 78_499 })],
+  ['questions that get lost', msgpackRpcBackend, '/jobs/questions', 'GET', json({ questions: [] })],
+])('notices %s', async (_, backend, path, method, answer) => {
+  const report = await runCheck({
+    backends: [lying(backend, method, path, answer)],
+    thread: 'inline',
+    mustHaveAll: false,
+  })
+  expect(report.lines[0]).toMatch(new RegExp(`^${backend.name} +FAILED `))
   expect(report.passed).toBe(false)
 })
 
