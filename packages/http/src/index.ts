@@ -41,6 +41,7 @@ export const http: Protocol<HttpTarget, HttpIo, HttpApp, HttpClient> = {
   limits: {
     // Servers close what idles (nginx after 75 s, Node after 5 s): nothing is kept while nobody calls.
     lanesMin: 0,
+    callRetriesMax: 1,
     // One request at a time on each: as many as undici's and nginx's users run with against one server.
     lanesMax: 64,
     // Uploads, upgrades and tunnels have one each.

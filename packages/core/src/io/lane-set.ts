@@ -7,12 +7,13 @@
  * 2. An address that fails waits (see `EndpointSet`) while the next one is tried at once; one that does not answer is
  *    not waited for alone: after `ATTEMPT_DELAY_MS` another is tried beside it, and the first to be ready wins.
  * 3. A back-off is ended by a handshake, never by a connect, and begins anew only after a lane that lived.
- * 4. Where no lane has to stay open (`lanesMin` 0), a set whose last lane ended while nobody was on it is at rest:
- *    nothing is wrong, and the next call opens one.
+ * 4. Where no lane has to stay open (`lanesMin` 0), the end of one is the matter of its call. A set without lanes is at
+ *    rest: nothing is wrong, and the next call opens one.
  * 5. Elastic lanes gather at one address: what they share, and what role it has, is known of that one. Lanes of a pool
  *    spread over all.
  */
 
+import { CallFlag } from '../channel/records.ts'
 import type { Endpoint } from '../plugin/discovery.ts'
 import { type IoKernelError, LocalError, RefusedError, RemoteError } from '../plugin/errors.ts'
 import type { UpstreamLimits } from '../shared/limits.ts'
@@ -129,7 +130,10 @@ export class LaneSet implements ConnectionOwner {
 
   write(lane: LiveConnection, call: Call, shares: boolean, nowMs: number): void {
     lane.submit(call, nowMs, !shares)
-    if (!this.#host.ordered) this.#care.busy()
+    if (this.#host.ordered) return
+    this.#care.busy()
+    // Nothing will answer it: what it leaves behind is looked after now.
+    if ((call.flags & CallFlag.Silent) !== 0) this.#care.settled(lane)
   }
 
   /** Calls have to wait: opens more lanes where the scheduler asks for them. */
@@ -150,7 +154,7 @@ export class LaneSet implements ConnectionOwner {
   /** Closes a lane that does nothing, for somebody who needs a connection more. False when there is none. */
   giveUpIdle(): boolean {
     if (this.#lanes.length <= this.#host.scheduler.lanesMin) return false
-    const idle = this.#lanes.findLast((lane) => lane.isIdle && lane.phase === 'ready')
+    const idle = this.#lanes.findLast((lane) => lane.isQuiet && lane.phase === 'ready')
     idle?.retire(new LocalError('LANE_IDLE', 'a session needs the connection more'))
     return idle !== undefined
   }
@@ -158,7 +162,7 @@ export class LaneSet implements ConnectionOwner {
   /** Nobody waits for this call's reply: a lane that works for nobody goes too, for its peer may take long. */
   abandon(call: Call): void {
     const lane = this.#lanes.find(({ unanswered }) => unanswered === call.list)
-    if (lane?.isForsaken === true) lane.destroy(ABANDONED)
+    if (lane?.unanswered.isForsaken === true) lane.destroy(ABANDONED)
   }
 
   /** A lane, where there shall be one. */
@@ -223,7 +227,9 @@ export class LaneSet implements ConnectionOwner {
   onClosed(connection: LiveConnection, error: IoKernelError): void {
     const wasOpening = this.#opening.delete(connection)
     const wasLane = this.#lanes.includes(connection)
-    const isPlanned = PLANNED_ENDS.includes(error.code) || (wasLane && this.#mayEnd(connection))
+    const comesAndGoes = wasLane && this.#host.scheduler.lanesMin === 0
+    const isPlanned = PLANNED_ENDS.includes(error.code) || comesAndGoes
+    if (comesAndGoes && connection.unanswered.count > 0 && !connection.hasAnswered) this.#avoid(connection.endpoint.id)
     this.#lanes = this.#lanes.filter((lane) => lane !== connection)
     this.#care.removed(connection)
     this.#draining.delete(connection)
@@ -275,11 +281,14 @@ export class LaneSet implements ConnectionOwner {
     return this.#host.onNotExecuted(call)
   }
 
-  /** Its peer closes what idles, or after each answer: who has answered, and did not break off in the middle of one. */
-  #mayEnd(connection: LiveConnection): boolean {
-    if (this.#host.scheduler.lanesMin > 0) return false
-    const { first } = connection.unanswered
-    return first === undefined || (connection.hasAnswered && first.replyBytes === 0)
+  /**
+   * Where connections come and go, the end of one is its call's matter and no trouble. But an address that breaks them
+   * before it has answered anything waits while there is another to go to: else, as the least used, it would get most.
+   */
+  #avoid(id: string): void {
+    const nowMs = this.#host.environment.nowMs()
+    const hasOther = this.endpoints.ids.some((each) => each !== id && this.endpoints.retryAtMs(each) <= nowMs)
+    if (hasOther) this.endpoints.failed(id, nowMs, this.#host.environment.randomUnit())
   }
 
   // ---- Opening ----------------------------------------------------------------------------------------------

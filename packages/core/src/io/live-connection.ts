@@ -22,7 +22,7 @@ import type { Endpoint } from '../plugin/discovery.ts'
 import { describeError, type IoKernelError, RemoteProtocolError } from '../plugin/errors.ts'
 import type { Script } from '../plugin/script.ts'
 import { assert } from '../shared/assert.ts'
-import { type Call, type CallList, CallState } from './call.ts'
+import type { Call, CallList } from './call.ts'
 import { CallWriter } from './call-writer.ts'
 import { ConnectionErrors } from './connection-errors.ts'
 import type { ConnectionOwner, ConnectionServices, ConnectionSettings, Phase, Purpose } from './connection-owner.ts'
@@ -89,7 +89,7 @@ export class LiveConnection implements MatcherHost {
       (call, deadlineMs) => services.rearm(call, deadlineMs),
     )
     this.#matcher = new ReplyMatcher(this, this.#receive, services.settlement, correlated)
-    this.#writer = new CallWriter(settings, this.#matcher, this.#errors, services)
+    this.#writer = new CallWriter(settings, this.#matcher, this.#errors, services, () => this.#afterProgress())
     this.#intake = new Intake(settings, this.#receive, this.#matcher, {
       isClosed: () => this.isClosed,
       transport: () => this.#transport,
@@ -173,16 +173,13 @@ export class LiveConnection implements MatcherHost {
     return this.unanswered.count === 0 && this.#matcher.script === undefined
   }
 
-  get taken(): boolean {
-    return this.unanswered.count > 0 && (this.#alone || this.callsMax === 1)
+  /** Idle, and everything that nothing answers has left. */
+  get isQuiet(): boolean {
+    return this.isIdle && !this.#writer.hasSilent
   }
 
-  /** Everybody it works for has given up. */
-  get isForsaken(): boolean {
-    // The newest first: of many that were given up, the last is the one who may still wait.
-    let call = this.unanswered.last
-    while (call?.state === CallState.Tombstone) call = call.previous
-    return call === undefined
+  get taken(): boolean {
+    return this.unanswered.count > 0 && (this.#alone || this.callsMax === 1)
   }
 
   get headSinceMs(): number {
@@ -192,7 +189,8 @@ export class LiveConnection implements MatcherHost {
 
   /** Gathers a call for the next write. `alone`: it has the connection to itself until it is answered. */
   submit(call: Call, nowMs: number, alone: boolean = true): void {
-    assert(this.phase === 'ready' || this.phase === 'draining', 'calls go to connections that are ready')
+    const answers = (call.flags & CallFlag.Answer) !== 0
+    assert(this.phase === 'ready' || this.phase === 'draining' || answers, 'calls go to connections that are ready')
     if (this.unanswered.count === 0) this.lastHeardMs = nowMs
     call.writtenAtMs = nowMs
     if (!this.#writer.write(call, nowMs)) return
@@ -270,7 +268,7 @@ export class LiveConnection implements MatcherHost {
     this.#retiring = true
     this.#closeReason ??= reason
     if (this.phase === 'ready') this.phase = 'draining'
-    if (this.isIdle) return this.destroy(reason)
+    if (this.isQuiet) return this.destroy(reason)
     this.#owner.onRetiring?.(this)
     this.#timer = this.#services.environment.after(this.#settings.limits.drainTimeoutMs, () => this.destroy(reason))
   }
@@ -324,8 +322,7 @@ export class LiveConnection implements MatcherHost {
   }
 
   onForgotten(): void {
-    // After a scan everything is looked at anyway.
-    if (!this.#intake.isScanning) this.#afterProgress()
+    this.#afterProgress()
   }
 
   onUnsolicited(bytes: Buffer, start: number, end: number, flags: number): void {
@@ -416,8 +413,9 @@ export class LiveConnection implements MatcherHost {
   }
 
   #afterProgress(): void {
-    if (this.isClosed) return
-    if (this.#retiring && this.isIdle) this.destroy(this.#closeReason as IoKernelError)
+    // After a scan everything is looked at anyway.
+    if (this.isClosed || this.#intake.isScanning) return
+    if (this.#retiring && this.isQuiet) this.destroy(this.#closeReason as IoKernelError)
     else this.#owner.onProgress(this)
   }
 
