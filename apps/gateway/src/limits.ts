@@ -52,7 +52,7 @@ export interface GatewayLimits {
   readonly mysqlStreamsMax: number
   /** How often an order is tried again after a deadlock; each try takes a few milliseconds. */
   readonly orderRetriesMax: number
-  /** Files that stream up or down at a time. Each holds a connection, of the 64 that the pool has for each way. */
+  /** Files that stream up or down at a time. Each holds a connection to the service, and one of a client. */
   readonly fileStreamsMax: number
   /** Requests that wait for a job to end. They share one connection, so all they cost is a place in two tables. */
   readonly jobWaitersMax: number

@@ -1,5 +1,5 @@
 /**
- * Files, up and down: the body of one request is the body of the other, piece by piece.
+ * Files, up and down: the body of one request is the body of the other, piece by piece; a small one in one piece.
  *
  * Rules: the next piece is taken when the other side has room for it, so neither side's size is memory here. A client
  * that leaves in the middle of an upload leaves the file as it was.
@@ -47,18 +47,29 @@ export function fileRoutes(client: HttpClient, streams: Seats): readonly Route[]
 }
 
 async function upload(client: HttpClient, streams: Seats, request: GatewayRequest): Promise<Answer> {
+  if (isSmall(request)) return put(client, request, await request.body(), describing(request, 'content-type'))
   // First: what has no reader yet when something is awaited would be read into memory.
-  const body = request.bodyPieces(request.limits.importBytesMax)
+  const pieces = request.bodyPieces(request.limits.importBytesMax)
   try {
-    request.queryOnly()
-    const path = filePath(request.name('name'))
     using _seat = streams.take()
-    const response = await client.put(path, { ...request.call(), headers: describing(request), body })
-    const { status } = await accepted(response)
-    return json(await response.body.json(), status)
+    // The length where the client knows it: then the service is told too, and no chunks are needed.
+    return await put(client, request, pieces, describing(request, 'content-type', 'content-length'))
   } finally {
-    body.drop()
+    pieces.drop()
   }
+}
+
+async function put(
+  client: HttpClient,
+  request: GatewayRequest,
+  body: Buffer | AsyncIterable<Buffer>,
+  headers: Readonly<Record<string, string>>,
+): Promise<Answer> {
+  request.queryOnly()
+  const path = filePath(request.name('name'))
+  const response = await client.put(path, { ...request.call(), headers, body })
+  const { status } = await accepted(response)
+  return json(await response.body.json(), status)
 }
 
 async function download(client: HttpClient, streams: Seats, request: GatewayRequest): Promise<Answer> {
@@ -88,10 +99,14 @@ async function list(client: HttpClient, request: GatewayRequest): Promise<Answer
   return json(await response.body.json())
 }
 
-/** The type, and the length where the client knows it: then the service is told too, and no chunks are needed. */
-function describing(request: GatewayRequest): Readonly<Record<string, string>> {
-  const given = ['content-type', 'content-length'].map((name) => [name, request.header(name)])
-  return Object.fromEntries(given.filter(isGiven))
+/** What fits into one write needs no connection of its own, and neither a seat. */
+function isSmall(request: GatewayRequest): boolean {
+  const announced = request.header('content-length')
+  return announced !== undefined && Number(announced) <= SMALL_BYTES_MAX
+}
+
+function describing(request: GatewayRequest, ...names: readonly string[]): Readonly<Record<string, string>> {
+  return Object.fromEntries(names.map((name) => [name, request.header(name)]).filter(isGiven))
 }
 
 function isGiven(header: readonly (string | undefined)[]): header is readonly [string, string] {
@@ -100,3 +115,5 @@ function isGiven(header: readonly (string | undefined)[]): header is readonly [s
 
 /** What describes a file; everything else is between the service and us. */
 const PASSED_ON: readonly string[] = ['content-type', 'content-length', 'etag']
+/** A few reads of a socket. */
+const SMALL_BYTES_MAX = 64 << 10
