@@ -294,3 +294,23 @@ test('a peer that lets sessions in and closes them at once is not dialled in a h
   // Each attempt is some call's loss (it may have been executed); all of them within a second would be a storm.
   expect(bench.world.network.dialled.length - before).toBeLessThan(1_000)
 })
+
+test('a session gives its connection no more calls than it takes; what nothing answers keeps its place', async () => {
+  const bench = new KernelBench()
+  bench.world.network.listen('a:1', () => undefined)
+  bench.app.connect(1, { handshake: false, callsMax: 1 })
+  open(bench, 1)
+  await bench.run(20)
+  const calls = ['a', 'body of a', 'b', 'body of b'].map((text) =>
+    bench.app.call(text, { session: 1, silent: text.startsWith('body') }),
+  )
+  await bench.run(20)
+  const peer = bench.world.network.peers.find((each) => each.received.length > 0)
+  expect(peer?.received.toString()).toBe('a\nbody of a\n')
+  peer?.send('1\n')
+  await bench.run(20)
+  expect(peer?.received.toString()).toBe('a\nbody of a\nb\nbody of b\n')
+  peer?.send('2\n')
+  await bench.run(20)
+  expect((await Promise.all(calls)).map(short)).toEqual(['1', '', '2', ''])
+})

@@ -5,6 +5,7 @@
  * 1. A connection has one borrower at a time. It is reset before the next one where a session had it, or where the peer
  *    said that state was left behind; a connection that cannot be reset is closed.
  * 2. Lanes and sessions are apart: no session waits for a lane's traffic, and the reverse.
+ *    A session's own calls are pipelined as far as `Connection.callsMax` goes, in their order.
  * 3. Who waits longest is served first. Waiting ends at the deadline.
  * 4. A call that was given up while it ran is cancelled at the peer, where the protocol can: the request for that goes
  *    over a connection of its own, and nothing is written on this one until the call is answered and that connection
@@ -70,7 +71,7 @@ export class Session {
 
 interface Borrowed {
   session: Session | undefined
-  /** Calls of the session that wait until a cancel is over. */
+  /** Calls of the session that wait until a cancel is over, or the connection takes one more. */
   readonly held: CallList
   cancel: Cancellation | undefined
 }
@@ -109,12 +110,12 @@ export class SessionPool implements ConnectionOwner {
     const { connection } = session
     const borrowed = connection === undefined ? undefined : this.#connections.get(connection)
     if (connection?.phase !== 'ready' || borrowed === undefined) return false
-    if (borrowed.cancel === undefined) {
+    if (borrowed.held.count === 0 && mayWrite(connection, borrowed, call)) {
       connection.submit(call, nowMs)
-      return true
+    } else {
+      call.state = CallState.Queued
+      borrowed.held.push(call)
     }
-    call.state = CallState.Queued
-    borrowed.held.push(call)
     return true
   }
 
@@ -254,6 +255,7 @@ export class SessionPool implements ConnectionOwner {
     const borrowed = this.#connections.get(connection)
     if (borrowed === undefined || connection.phase !== 'ready') return
     if (borrowed.cancel !== undefined) return this.#endCancel(connection, borrowed)
+    this.#writeHeld(connection, borrowed)
     if (borrowed.session !== undefined) return
     if (!connection.isIdle || this.#idle.includes(connection)) return
     if (connection.dirty || connection.tainted) return this.#reset(connection)
@@ -351,11 +353,17 @@ export class SessionPool implements ConnectionOwner {
     if (borrowed.cancel?.delivered !== true || !connection.isIdle) return
     borrowed.cancel.timer.cancel()
     borrowed.cancel = undefined
+    this.onProgress(connection)
+  }
+
+  /** In the order in which they came. */
+  #writeHeld(connection: LiveConnection, borrowed: Borrowed): void {
     const nowMs = this.#host.environment.nowMs()
-    for (let call = borrowed.held.shift(); call !== undefined; call = borrowed.held.shift()) {
+    for (let call = borrowed.held.first; call !== undefined; call = borrowed.held.first) {
+      if (!mayWrite(connection, borrowed, call)) return
+      borrowed.held.remove(call)
       connection.submit(call, nowMs)
     }
-    this.onProgress(connection)
   }
 
   #failHeld(borrowed: Borrowed): void {
@@ -382,6 +390,12 @@ export class SessionPool implements ConnectionOwner {
       upstream: this.#host.authority,
     })
   }
+}
+
+/** What nothing answers counts for nothing: the body of a request goes out behind its head. */
+function mayWrite(connection: LiveConnection, { cancel }: Borrowed, { flags }: Call): boolean {
+  if (cancel !== undefined) return false
+  return (flags & CallFlag.Silent) !== 0 || connection.unanswered.count < connection.callsMax
 }
 
 const GIVEN_BACK = new LocalError('SESSION_CLOSED', 'the session was given back')
