@@ -165,7 +165,6 @@ describe('breaches of the contract', () => {
         report(start + 1, end, FrameFlag.Request)
       }),
     ],
-    [/positive whole number/, scanOf(({ expect: announce }) => announce(0))],
     [/frames without end/, scanOf(({ frame: report }, start) => forEver(() => report(start, start, 0)))],
     [/swallowed/, scanOf(({ frame: report }, _start, end) => swallow(() => report(end, end, FrameFlag.Final), 2))],
     [/changed the bytes/, filling((start, end) => [start, end])],
@@ -276,7 +275,6 @@ function scanOf(report: (sink: FrameSink, start: number, end: number) => void, d
   return (_bytes, start, end, sink) => {
     const bound: FrameSink = {
       frame: (from, to, flags) => sink.frame(from, to, flags),
-      expect: (length) => sink.expect(length),
       hint: () => sink.hint(),
       out: () => sink.out(),
     }

@@ -172,10 +172,6 @@ export class Driver implements FrameSink {
     })
   }
 
-  expect(length: number): void {
-    this.#checked(() => this.#check.expect(length))
-  }
-
   hint(): number {
     if (this.#run !== undefined) return 0
     const oldest = this.#unanswered[0]

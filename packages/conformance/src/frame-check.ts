@@ -1,5 +1,5 @@
 /**
- * What the contract asks of each call of `FrameSink.frame` and `FrameSink.expect`.
+ * What the contract asks of each call of `FrameSink.frame`.
  *
  * Rules: every breach is an `AssertionError` that says which rule, and where. Nothing here knows calls or scripts.
  */
@@ -14,8 +14,6 @@ export class FrameCheck {
   #framesLeft = -1
   /** The frame whose pieces are coming, if one is. */
   #underWay: 'reply' | 'request' | undefined
-  #frameBytes = 0
-  #announced: number | undefined
 
   /** May anything be reported? */
   get isOpen(): boolean {
@@ -53,12 +51,7 @@ export class FrameCheck {
     assert(end <= this.#ceiling, `a frame ends at byte ${at(end)}; the bytes end at ${at(this.#ceiling)}`)
     this.#floor = end
     this.#checkFlags(flags)
-    if ((flags & FrameFlag.Push) === 0) this.#checkPiece(end - start, flags)
-  }
-
-  expect(length: number): void {
-    assert(Number.isInteger(length) && length > 0, `expect(${length}): a length is a positive whole number`)
-    this.#announced = length
+    if ((flags & FrameFlag.Push) === 0) this.#checkPiece(flags)
   }
 
   #checkFlags(flags: number): void {
@@ -74,24 +67,11 @@ export class FrameCheck {
     )
   }
 
-  #checkPiece(length: number, flags: number): void {
+  #checkPiece(flags: number): void {
     const kind = (flags & FrameFlag.Request) === 0 ? 'reply' : 'request'
     const begun = this.#underWay ?? kind
     assert.equal(kind, begun, `a ${kind} lies between the pieces of a ${begun}: only a push may`)
-    const more = (flags & FrameFlag.Part) !== 0
-    this.#frameBytes += length
-    const announced = this.#announced
-    if (announced !== undefined) {
-      assert(this.#frameBytes <= announced, `expect(${announced}) was said of a frame that is longer`)
-      assert(
-        more || this.#frameBytes === announced,
-        `expect(${announced}), and the frame has ${this.#frameBytes} bytes`,
-      )
-    }
-    this.#underWay = more ? kind : undefined
-    if (more) return
-    this.#frameBytes = 0
-    this.#announced = undefined
+    this.#underWay = (flags & FrameFlag.Part) !== 0 ? kind : undefined
   }
 }
 

@@ -187,7 +187,6 @@ export class Framer {
           this.#finish(from, at, sink)
           return true
         }
-        if (!this.#passedOn && !this.#mayWait(at - from)) sink.expect(at - from + this.#left)
         return false
       case Delimited.ByChunks:
         this.#chunks.begin()

@@ -43,7 +43,6 @@ class Bench {
         this.#pieces = []
         this.#hints.shift()
       },
-      expect: () => undefined,
       hint: () => this.#hints[0] ?? -1,
       out: () => this.out,
     })

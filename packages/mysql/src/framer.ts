@@ -397,7 +397,6 @@ export class Framer {
     this.#left = next - end
     this.#leftFlags = flags
     if (flags === HIDDEN) return
-    sink.expect(next - at)
     sink.frame(at, end, FrameFlag.Part)
   }
 

@@ -244,10 +244,7 @@ export class Framer {
     }
     if (this.#ledger?.active === true && kind !== NOTICE) throw unexpected(type)
     this.#left = length - (end - at)
-    if (this.#leftFlags >= 0) {
-      sink.expect(length)
-      sink.frame(at, end, FrameFlag.Part)
-    }
+    if (this.#leftFlags >= 0) sink.frame(at, end, FrameFlag.Part)
     return end
   }
 

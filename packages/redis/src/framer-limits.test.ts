@@ -74,16 +74,6 @@ describe('large frames', () => {
     }
   })
 
-  it('says how long a bulk string will be, once', () => {
-    const bytes = Buffer.from(`$200000\r\n${payload}\r\n`)
-    const reader = read(new Framer(), [
-      bytes.subarray(0, 50_000),
-      bytes.subarray(50_000, 100_000),
-      bytes.subarray(100_000),
-    ])
-    expect(reader.expected).toEqual([bytes.length])
-  })
-
   it('takes a push out of a reply that is already under way in pieces', () => {
     const push = `>2\r\n+x\r\n$30000\r\n${payload.slice(0, 30_000)}\r\n`
     const bytes = Buffer.from(`*3\r\n$50000\r\n${payload.slice(0, 50_000)}\r\n${push}:1\r\n:2\r\n`)
@@ -104,7 +94,6 @@ describe('large frames', () => {
     let frames = 0
     const sink: FrameSink = {
       frame: () => frames++,
-      expect: () => undefined,
       hint: () => 0,
       out: () => new ByteWriter(),
     }

@@ -310,18 +310,17 @@ export class Framer {
       this.#scanned = at - this.#from
       return
     }
-    this.#part(isBulk(type) ? this.#enterBulk(bytes, at, end, sink) : at, sink)
+    this.#part(isBulk(type) ? this.#enterBulk(bytes, at, end) : at, sink)
     this.#scanned = at > this.#from ? at - this.#from : 0
   }
 
   /** Passes on what is in of the bulk string at `at`. Returns up to where. */
-  #enterBulk(bytes: Buffer, at: number, end: number, sink: FrameSink): number {
+  #enterBulk(bytes: Buffer, at: number, end: number): number {
     const payload = headerEnd(bytes, at, end)
     if (payload === INCOMPLETE) return at
     const length = headerNumber(bytes, at)
     const taken = Math.min(end - payload, length)
     this.#bulkLeft = length - taken
-    if (this.#depth === 0 && this.#passedOn === 0) sink.expect(payload - this.#from + length + 2)
     return payload + taken
   }
 

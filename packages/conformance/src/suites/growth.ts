@@ -90,8 +90,6 @@ class Counter implements FrameSink {
     if ((flags & FrameFlag.Final) !== 0) this.#answered++
   }
 
-  expect(): void {}
-
   hint(): number {
     return this.#hints[this.#answered] ?? this.#whenIdle
   }

@@ -90,8 +90,6 @@ export interface FrameSink {
    * parts. `wireId` names the request where replies are correlated and not in order.
    */
   frame(start: number, end: number, flags: number, wireId?: number): void
-  /** Total length of the frame under way, once known: memory is prepared, but never on the peer's claim alone. */
-  expect(length: number): void
   /**
    * The hint of the oldest unanswered request: what `encode` returned. `0` while a script runs; `-1` when nothing is
    * outstanding, so that a frame which is no push would be unsolicited. Where replies name what they answer, neither

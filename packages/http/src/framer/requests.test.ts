@@ -90,6 +90,5 @@ describe('what is passed on, and when', () => {
     for (let count = 0; count < 4; count++) many.arrive(Buffer.alloc(WHOLE_BYTES_MAX, 'x'))
     expect(many.frames).toHaveLength(5)
     expect(many.seen).toEqual([['request', head + 'x'.repeat(4 * WHOLE_BYTES_MAX)]])
-    expect(many.expected).toEqual([head.length + 4 * WHOLE_BYTES_MAX])
   })
 })

@@ -133,7 +133,6 @@ export class RequestFramer {
       this.#left = Math.max(0, contentLength)
       this.#state = LENGTH
       if (this.#left === 0) return this.#finish(from, at, sink)
-      if (!this.#mayWait(at - from)) sink.expect(at - from + this.#left)
     }
     return from
   }

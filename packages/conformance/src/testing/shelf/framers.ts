@@ -163,17 +163,6 @@ class WritesIntoBuffer extends BrokenFramer {
   }
 }
 
-/** Announces the length without the line end. */
-class ExpectsTooLittle extends BrokenFramer {
-  broken(bytes: Buffer, start: number, end: number, sink: FrameSink): number {
-    const announced = (from: number, to: number, flags: number): void => {
-      if (to - from > 1_000 && (flags & FrameFlag.Part) === 0) sink.expect(to - from - 1)
-      sink.frame(from, to, flags)
-    }
-    return this.healthy(bytes, start, end, through(sink, announced))
-  }
-}
-
 const framer = (name: string, says: RegExp, connection: Parameters<typeof withConnection>[0]): Broken => ({
   name,
   suite: 'framer',
@@ -196,7 +185,6 @@ export const BROKEN_FRAMERS: readonly Broken[] = [
   framer('completes a reply twice', /a reply to no request/, FinalTwice),
   framer('swallows what is thrown', /it was accepted/, Swallows),
   framer('writes into what it is shown', /changed the bytes/, WritesIntoBuffer),
-  framer('announces a wrong length', /expect\(/, ExpectsTooLittle),
   {
     name: 'knows no limit',
     suite: 'framer',

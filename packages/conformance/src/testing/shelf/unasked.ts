@@ -138,7 +138,6 @@ function unasked(name: string, says: RegExp, connection: Subclass): Broken {
 function changed(sink: FrameSink, change: Partial<FrameSink>): FrameSink {
   return {
     frame: (start, end, flags, wireId) => sink.frame(start, end, flags, wireId),
-    expect: (length) => sink.expect(length),
     hint: () => sink.hint(),
     out: () => sink.out(),
     ...change,
