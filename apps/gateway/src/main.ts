@@ -27,8 +27,9 @@ async function main(): Promise<void> {
 }
 
 async function check(options: ProgramOptions): Promise<number> {
-  const { lines, passed } = await runCheck({ ...options, backends: BACKENDS })
+  const { lines, passed, remark } = await runCheck({ ...options, backends: BACKENDS })
   for (const line of lines) console.log(line)
+  if (remark !== undefined) console.error(remark)
   return passed ? 0 : 1
 }
 

@@ -2,11 +2,11 @@
  * MySQL: items with a stock, orders that take from it, and all that was ordered as a stream.
  *
  * Rules: everything lies in the database `gateway`, which is made when the gateway connects; the server may be
- * somebody's. A call fails at once while the server is away: the client can repeat it, and requests do not pile up. What
- * holds a connection for long has a seat, and the seats leave connections to what is brief.
+ * somebody's. A call fails at once while the server is away: the client can repeat it, and requests do not pile up.
+ * What holds a connection for long has a seat, and the seats leave connections to what is brief.
  *
- * Limit: MySQL has no setting by which it would end a transaction of a gateway that hangs; locks are waited for no longer
- * than a call has.
+ * Limit: MySQL has no setting by which it would end a transaction of a gateway that hangs; locks are waited for no
+ * longer than a call has.
  */
 import type { Kernel } from '@iokernel/core'
 import { mysql } from '@iokernel/mysql'

@@ -62,7 +62,10 @@ test('a missing backend is skipped with the way to get it, and fails where all a
   expect(relaxed.lines[1]).toMatch(/^missing +skipped +nothing cannot be had\. To get it: wish/)
   expect(relaxed.lines[2]).toMatch(/^overview +ok .*missing missing/)
   expect(relaxed.passed).toBe(true)
-  expect((await runCheck({ backends: both, thread: 'inline', mustHaveAll: true })).passed).toBe(false)
+  expect(relaxed.remark).toBe('missing: missing, which a check by hand puts up with')
+  const strict = await runCheck({ backends: both, thread: 'inline', mustHaveAll: true })
+  expect(strict.passed).toBe(false)
+  expect(strict.remark).toBe('missing: missing, which fails the check, because CI is set')
   const none = await runCheck({ backends: [missing], thread: 'inline', mustHaveAll: false })
   expect(none).toMatchObject({ passed: false, lines: [expect.stringContaining('skipped')] })
 })
@@ -78,6 +81,7 @@ test.each([
     mustHaveAll: false,
   })
   expect(report.lines[0]).toMatch(/^redis +FAILED /)
+  expect(report.remark).toBe('failed: redis')
   expect(report.passed).toBe(false)
 })
 

@@ -20,6 +20,8 @@ export interface CheckOptions {
 export interface CheckReport {
   readonly lines: readonly string[]
   readonly passed: boolean
+  /** What was not as one might want it, in a sentence; undefined where all were there and answered rightly. */
+  readonly remark: string | undefined
 }
 
 export async function runCheck(options: CheckOptions): Promise<CheckReport> {
@@ -31,8 +33,23 @@ export async function runCheck(options: CheckOptions): Promise<CheckReport> {
   })
   const overview = results.get(OVERVIEW)
   if (overview !== undefined) lines.push(line(OVERVIEW, overview.passed ? 'ok' : 'FAILED', overview.text))
-  const allAnswered = results.size > 0 && [...results.values()].every(({ passed }) => passed)
-  return { lines, passed: allAnswered && (missing.length === 0 || !options.mustHaveAll) }
+  const failed = [...results].filter(([, { passed }]) => !passed).map(([name]) => name)
+  const passed = results.size > 0 && failed.length === 0 && (missing.length === 0 || !options.mustHaveAll)
+  return { lines, passed, remark: remarkOn(failed, missing, options.mustHaveAll) }
+}
+
+function remarkOn(
+  failed: readonly string[],
+  missing: readonly MissingBackend[],
+  mustHaveAll: boolean,
+): string | undefined {
+  const remarks: string[] = []
+  if (failed.length > 0) remarks.push(`failed: ${failed.join(', ')}`)
+  if (missing.length > 0) {
+    const verdict = mustHaveAll ? 'which fails the check, because CI is set' : 'which a check by hand puts up with'
+    remarks.push(`missing: ${missing.map(({ name }) => name).join(', ')}, ${verdict}`)
+  }
+  return remarks.length === 0 ? undefined : remarks.join('; ')
 }
 
 interface Result {

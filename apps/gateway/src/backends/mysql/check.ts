@@ -1,6 +1,6 @@
 /**
- * What the gateway promises for MySQL, asked of it over HTTP: nothing is sold twice by orders at the same time, what was
- * ordered streams, and who is slow delays nobody.
+ * What the gateway promises for MySQL, asked of it over HTTP: nothing is sold twice by orders at the same time, what
+ * was ordered streams, and who is slow delays nobody.
  *
  * Rules: the server may be somebody's, so every item and order has a name of its own and is removed again.
  */

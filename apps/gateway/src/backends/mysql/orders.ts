@@ -5,8 +5,8 @@
  * 1. The client chooses the order's id, so it may repeat a request whose answer it has not seen: the same order is made
  *    once and answered 200, another one under its id is a conflict.
  * 2. Items are locked in the order of their ids, so orders that cross do not wait for each other in a circle; what
- *    conflicts all the same is tried again. An order is made whole or not at all, and a stock never falls below nothing.
- * 3. What is ordered is streamed row by row as MySQL sends it, at the client's pace; a client that leaves ends the query.
+ *    conflicts all the same is tried again. An order is made whole or not at all, and no stock falls below nothing.
+ * 3. What is ordered is streamed row by row as MySQL sends it, at the client's pace; who leaves ends the query.
  */
 import { createHash } from 'node:crypto'
 import type { CallOptions } from '@iokernel/core'
