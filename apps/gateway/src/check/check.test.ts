@@ -112,6 +112,7 @@ test.each([
     mustHaveAll: false,
   })
   expect(report.lines[0]).toMatch(new RegExp(`^${backend.name} +FAILED `))
+  expect(report.remark).toBe(`failed: ${backend.name}`)
   expect(report.passed).toBe(false)
 })
 
@@ -125,7 +126,7 @@ function lying(backend: Backend, method: string, path: string, answer: Answer): 
       const routes = connection.routes.map((route) =>
         route.path === path && route.method === method ? lie(route) : route,
       )
-      return { routes, ready: (options) => connection.ready(options), state: connection.state }
+      return { ...connection, routes }
     },
   }
 }
