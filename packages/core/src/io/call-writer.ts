@@ -17,7 +17,7 @@ import { Outgoing } from './outgoing.ts'
 import type { ReplyMatcher } from './reply-matcher.ts'
 import type { Chunk } from './request-store.ts'
 import { SilentCalls } from './silent-calls.ts'
-import type { Transport } from './transport.ts'
+import { NOTHING, type Transport } from './transport.ts'
 
 export class CallWriter {
   readonly #settings: ConnectionSettings
@@ -32,18 +32,24 @@ export class CallWriter {
     matcher: ReplyMatcher,
     errors: ConnectionErrors,
     services: ConnectionServices,
+    onLeft: () => void,
   ) {
     this.#settings = settings
     this.#matcher = matcher
     this.#errors = errors
     this.#services = services
     this.#outgoing = new Outgoing(services.store)
-    this.#silent = new SilentCalls(services.settlement, settings.id)
+    this.#silent = new SilentCalls(services.settlement, settings.id, onLeft)
   }
 
   /** Bytes gathered and not handed to the transport. */
   get bytes(): number {
     return this.#outgoing.bytes
+  }
+
+  /** Calls that nothing answers have not left. */
+  get hasSilent(): boolean {
+    return !this.#silent.isEmpty
   }
 
   /** For bytes that belong to no call. */
@@ -98,6 +104,3 @@ export class CallWriter {
 function payloadOf(call: Call): Buffer {
   return (call.chunk as Chunk).bytes.subarray(call.offset, call.offset + call.length)
 }
-
-/** For writes whose memory nobody waits for. */
-function NOTHING(): void {}

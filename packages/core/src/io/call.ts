@@ -86,6 +86,14 @@ export class CallList {
   /** Told of a member that has become a tombstone, where it need not keep its place. */
   onTombstone: ((call: Call) => void) | undefined
 
+  /** Everybody in it has given up. */
+  get isForsaken(): boolean {
+    // The newest first: of many, the last is the likeliest to wait still.
+    let call = this.last
+    while (call?.state === CallState.Tombstone) call = call.previous
+    return call === undefined
+  }
+
   push(call: Call): void {
     call.list = this
     call.previous = this.last

@@ -17,6 +17,10 @@ export class ConnectionErrors {
     })
   }
 
+  replyTooLarge(replyBytesMax: number): RemoteError {
+    return this.remote('REPLY_TOO_LARGE', `a reply passed replyBytesMax (${replyBytesMax} bytes) and was dropped`)
+  }
+
   /** What a plugin threw. */
   fromPlugin(error: unknown): IoKernelError {
     if (error instanceof IoKernelError) return error as IoKernelError

@@ -11,7 +11,7 @@ import type { Connection, IoProtocol, Place } from '../plugin/connection.ts'
 import type { Endpoint } from '../plugin/discovery.ts'
 import type { IoKernelError } from '../plugin/errors.ts'
 import type { Attachment } from './attachment.ts'
-import type { ConnectionOwner, ConnectionServices, Phase, Purpose } from './connection-owner.ts'
+import type { ConnectionOwner, ConnectionServices, Purpose } from './connection-owner.ts'
 import { LiveConnection } from './live-connection.ts'
 
 export interface FactoryServices extends ConnectionServices {
@@ -86,11 +86,9 @@ export class ConnectionFactory {
     for (const connection of this.#introduced) attachment.event(introduction(connection))
   }
 
-  /** The connection with this number, where it can still be written on. */
+  /** The connection with this number, if its handshake is done: from then to its end it can be written on. */
   writable(id: number): LiveConnection | undefined {
-    for (const connection of this.#connections) {
-      if (connection.id === id) return WRITABLE.includes(connection.phase) ? connection : undefined
-    }
+    for (const connection of this.#introduced) if (connection.id === id) return connection
     return undefined
   }
 
@@ -130,8 +128,12 @@ export class ConnectionFactory {
       onRetiring: (connection) => owner.onRetiring?.(connection),
       onRoleLost: (connection) => owner.onRoleLost?.(connection),
       onProgress: (connection) => owner.onProgress(connection),
-      onPush: (connection, bytes, start, end) => owner.onPush(connection, bytes, start, end),
-      onAsked: (connection, bytes, start, end) => owner.onAsked?.(connection, bytes, start, end) ?? false,
+      // Before the handshake is done nobody knows who speaks.
+      onPush: (connection, bytes, start, end) => {
+        if (this.#introduced.has(connection)) owner.onPush(connection, bytes, start, end)
+      },
+      onAsked: (connection, bytes, start, end) =>
+        this.#introduced.has(connection) && owner.onAsked?.(connection, bytes, start, end) === true,
       onStray: (connection, bytes, start, end, flags) => owner.onStray(connection, bytes, start, end, flags),
       onNotExecuted: (connection, call) => owner.onNotExecuted(connection, call),
       onDirty: (connection) => owner.onDirty?.(connection),
@@ -140,8 +142,6 @@ export class ConnectionFactory {
     }
   }
 }
-
-const WRITABLE: readonly Phase[] = ['ready', 'draining']
 
 function introduction({ id, endpoint, facts }: LiveConnection): EventMessage {
   return { type: 'facts', id, endpoint: endpoint.id, facts }

@@ -177,8 +177,7 @@ export class LaneCare {
       lane.isHeld = false
       this.#host.onRoom()
     })
-    if (!can)
-      lane.destroy(new LocalError('LANE_TAINTED', 'a call may have left state behind, and nothing can reset it'))
+    if (!can) lane.retire(new LocalError('LANE_TAINTED', 'a call may have left state behind, and nothing can reset it'))
   }
 
   #drop(lane: LiveConnection, found: string): void {

@@ -133,6 +133,72 @@ test('what a framer says by itself goes out behind what was written', async () =
   expect(lane(bench).received.toString()).toBe('ask\npolo\npolo\n')
 })
 
+test('what a framer says goes out before what is written after it', async () => {
+  const bench = new KernelBench()
+  bench.world.network.listen('a:1', () => undefined)
+  bench.app.connect(1, { handshake: false, callsMax: 1 })
+  const calls = [bench.app.call('one'), bench.app.call('two')]
+  await bench.run(20)
+  lane(bench).send('marco\n1\nmarco\n')
+  await bench.run(20)
+  lane(bench).send('2\n')
+  await bench.run(20)
+  expect(lane(bench).received.toString()).toBe('one\npolo\npolo\ntwo\n')
+  expect(await Promise.all(calls)).toEqual([{ text: '1' }, { text: '2' }])
+})
+
+test('an answer goes out while the connection is looked after, and is no part of that', async () => {
+  const bench = new KernelBench()
+  bench.world.network.listen('a:1', (peer) => {
+    peer.onData = (bytes) => {
+      const text = bytes.toString()
+      if (text === 'audit\n') peer.send('?sum 17 1 2\n')
+      else if (text === 'answer 17 3\n') peer.send('clean\n')
+      else peer.send(text)
+    }
+  })
+  bench.app.connect(1, {
+    unasked: true,
+    handshake: false,
+    lanes: 'elastic',
+    audit: true,
+    limits: { auditIntervalMs: 500 },
+  })
+  add(bench.app, 5, 'sum', true)
+  const first = bench.app.call('first')
+  await bench.run(2_000)
+  const answered = answer(bench.app, bench.app.asked.at(-1) as number, 'answer 17 3\n')
+  await bench.run(20)
+  await answered
+  const second = bench.app.call('second')
+  await bench.run(20)
+  expect(lane(bench).received.toString()).toBe('first\naudit\nanswer 17 3\nsecond\n')
+  expect(await Promise.all([first, second])).toEqual([{ text: 'first' }, { text: 'second' }])
+})
+
+test('before the handshake is done nobody is heard, and whoever asks is refused', async () => {
+  const bench = new KernelBench()
+  bench.world.network.listen('a:1', () => undefined)
+  bench.app.connect(1, { unasked: true })
+  add(bench.app, 4, 'news')
+  add(bench.app, 5, 'sum', true)
+  await bench.run(20)
+  lane(bench).send('!news early\n?sum 17\nwelcome\n!news one\n?sum 18\n')
+  await bench.run(20)
+  expect(bench.app.pushes).toEqual(['4:!news one', '5:?sum 18'])
+  expect(lane(bench).received.toString()).toBe('hello tester\nnobody 17\n')
+})
+
+test('who was interested before the I/O thread was replaced is told of a gap, and not who is new', async () => {
+  const bench = new KernelBench()
+  bench.world.network.listen('a:1', () => undefined)
+  bench.app.connect(1, { unasked: true, handshake: false })
+  bench.app.app.control({ type: 'add-interest', interest: 4, target: 1, key: 'news', resumed: true, answers: false })
+  add(bench.app, 5, 'news')
+  await bench.run(20)
+  expect([4, 5].map((interest) => told(bench.app, interest))).toEqual(['gap', 'ready'])
+})
+
 test('a call that nothing answers may go over a lane, between those that are answered', async () => {
   const bench = await opened()
   const first = bench.app.call('one')

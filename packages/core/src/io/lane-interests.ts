@@ -74,6 +74,8 @@ export class LaneInterests implements Interests {
     const ofThread = this.#byInterest.get(attachment) ?? new Map<number, Subscriber>()
     this.#byInterest.set(attachment, ofThread.set(interest, subscriber))
     if (this.#host.hasLane()) tellReady(subscriber)
+    // What came while the I/O thread was replaced, nobody has heard.
+    else if (resumed) this.#missed = true
   }
 
   drop(attachment: Attachment, interest: number): void {

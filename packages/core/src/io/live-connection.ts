@@ -32,7 +32,7 @@ import { Intake } from './intake.ts'
 import { ReceiveBuffer } from './receive-buffer.ts'
 import { type MatcherHost, NEVER, ReplyMatcher } from './reply-matcher.ts'
 import { StreamPacing } from './stream-pacing.ts'
-import type { Transport } from './transport.ts'
+import { NOTHING, type Transport } from './transport.ts'
 
 /** Flags of calls that need more than a place in the order. */
 const NOT_PLAIN = CallFlag.Taints | CallFlag.Stream | CallFlag.Silent
@@ -375,11 +375,7 @@ export class LiveConnection implements MatcherHost {
   }
 
   replyTooLarge(): IoKernelError {
-    const { replyBytesMax } = this.#settings.limits
-    return this.#errors.remote(
-      'REPLY_TOO_LARGE',
-      `a reply passed replyBytesMax (${replyBytesMax} bytes) and was dropped`,
-    )
+    return this.#errors.replyTooLarge(this.replyBytesMax)
   }
 
   // ---- Transport ------------------------------------------------------------------------------------------
@@ -451,6 +447,3 @@ export class LiveConnection implements MatcherHost {
     }
   }
 }
-
-/** For writes whose memory nobody waits for. */
-function NOTHING(): void {}

@@ -2,12 +2,13 @@
  * What one connection will write at the end of the turn.
  *
  * Rules: neighbours in the request store become one range; several ranges leave as one `writev`. A chunk is referred to
- * until the operating system has taken its bytes. What plugins write themselves (`submit`, `subscribe`) goes through a
- * writer of its own memory, after the ranges: a protocol uses one or the other.
+ * until the operating system has taken its bytes. What plugins write themselves (`submit`, `subscribe`, from within
+ * `scan`) goes through a writer of its own memory. Both leave in the order in which they came: a protocol mostly uses
+ * one or the other, and where a range comes behind written bytes, these are copied.
  */
 import { ByteWriter } from '../plugin/byte-writer.ts'
 import type { Chunk, RequestStore } from './request-store.ts'
-import type { Transport } from './transport.ts'
+import { NOTHING, type Transport } from './transport.ts'
 
 interface Range {
   readonly chunk: Chunk
@@ -17,7 +18,7 @@ interface Range {
 
 export class Outgoing {
   readonly #store: RequestStore
-  #ranges: Range[] = []
+  #ranges: (Range | Buffer)[] = []
   /** The range that grows. */
   #chunk: Chunk | undefined
   #from = 0
@@ -42,12 +43,13 @@ export class Outgoing {
   }
 
   add(chunk: Chunk, from: number, to: number): void {
+    if (this.#writer !== undefined && this.#writer.length > 0) this.#seal(this.#writer)
     this.#bytes += to - from
     if (chunk === this.#chunk && from === this.#to) {
       this.#to = to
       return
     }
-    if (this.#chunk !== undefined) this.#ranges.push({ chunk: this.#chunk, from: this.#from, to: this.#to })
+    this.#endRange()
     chunk.references++
     this.#chunk = chunk
     this.#from = from
@@ -61,7 +63,10 @@ export class Outgoing {
     const several = this.#ranges.length > 0
     const isEmpty = this.#chunk === undefined && !written
     if (several) transport.cork()
-    for (const { chunk, from, to } of this.#ranges) this.#write(transport, chunk, from, to)
+    for (const range of this.#ranges) {
+      if ('chunk' in range) this.#write(transport, range.chunk, range.from, range.to)
+      else transport.write(range, NOTHING)
+    }
     if (this.#chunk !== undefined)
       this.#write(transport, this.#chunk, this.#from, this.#to, written ? undefined : taken)
     this.#forget()
@@ -76,7 +81,7 @@ export class Outgoing {
 
   /** The connection is gone: nothing will be written. */
   drop(): void {
-    for (const { chunk } of this.#ranges) this.#store.release(chunk)
+    for (const range of this.#ranges) if ('chunk' in range) this.#store.release(range.chunk)
     if (this.#chunk !== undefined) this.#store.release(this.#chunk)
     this.#forget()
     this.#writer = undefined
@@ -87,6 +92,19 @@ export class Outgoing {
       this.#store.release(chunk)
       taken?.(left)
     })
+  }
+
+  /** What was written comes before what is added now. Its memory stays the writer's: a framer may still hold it. */
+  #seal(writer: ByteWriter): void {
+    this.#endRange()
+    this.#ranges.push(Buffer.from(writer.written()))
+    this.#bytes += writer.length
+    writer.clear()
+  }
+
+  #endRange(): void {
+    if (this.#chunk !== undefined) this.#ranges.push({ chunk: this.#chunk, from: this.#from, to: this.#to })
+    this.#chunk = undefined
   }
 
   #forget(): void {

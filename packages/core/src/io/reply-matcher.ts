@@ -92,7 +92,11 @@ export class ReplyMatcher implements FrameSink {
     this.#receive = receive
     this.#settlement = settlement
     this.#byWireId = correlated ? new Map() : undefined
-    if (correlated) this.unanswered.onTombstone = (call) => this.#letGo(call)
+    if (!correlated) return
+    this.unanswered.onTombstone = (call) => {
+      // Whoever has the connection to himself keeps his place until the owner has decided about the connection.
+      if ((call.flags & CallFlag.Exclusive) === 0) this.#letGo(call)
+    }
   }
 
   /** The number that will name this call's reply; 0 where replies come in order. */
@@ -165,14 +169,11 @@ export class ReplyMatcher implements FrameSink {
     this.#answerFlagged(call, from, start, end, flags, tooLarge)
   }
 
-  expect(_length: number): void {
-    // The receive buffer grows by arriving bytes; a claim alone changes nothing.
-  }
-
   hint(): number {
     if (this.script !== undefined) return 0
     const call = this.unanswered.first
-    return call === undefined ? this.#host.idleHint : call.hint
+    // What came before a request has left cannot be the beginning of its reply.
+    return call === undefined || call === this.unflushed ? this.#host.idleHint : call.hint
   }
 
   out(): ByteWriter {
@@ -202,7 +203,7 @@ export class ReplyMatcher implements FrameSink {
     this.#host.onForgotten()
   }
 
-  /** A reply to a call that was given up, or to one that never was. What it says of the connection holds all the same. */
+  /** For a call that was given up, or one that never was. What it says of the connection holds all the same. */
   #nobodys(start: number, end: number, flags: number, wireId: number): void {
     const host = this.#host
     if ((flags & FrameFlag.Final) !== 0 && !this.#wasGiven(wireId)) host.onUnknownReply()

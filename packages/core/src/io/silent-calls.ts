@@ -11,14 +11,21 @@ import type { Settlement } from './settlement.ts'
 export class SilentCalls {
   readonly #settlement: Settlement
   readonly #connectionId: number
+  readonly #onLeft: () => void
   /** Gathered for the next write. */
   #gathered: Call[] = []
   /** Not settled, gathered ones included. */
   readonly #leaving = new Set<Call>()
 
-  constructor(settlement: Settlement, connectionId: number) {
+  /** `onLeft`: some of them have left. */
+  constructor(settlement: Settlement, connectionId: number, onLeft: () => void) {
     this.#settlement = settlement
     this.#connectionId = connectionId
+    this.#onLeft = onLeft
+  }
+
+  get isEmpty(): boolean {
+    return this.#leaving.size === 0
   }
 
   add(call: Call): void {
@@ -39,6 +46,7 @@ export class SilentCalls {
       for (const call of calls) {
         if (this.#leaving.delete(call)) this.#settlement.reply(call, this.#connectionId, NOTHING, 0, 0, nowMs())
       }
+      this.#onLeft()
     }
   }
 

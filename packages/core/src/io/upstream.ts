@@ -158,9 +158,9 @@ export class Upstream {
 
   submit(call: Call, nowMs: number): void {
     this.#budget.earn(1)
+    if ((call.flags & CallFlag.Answer) !== 0) return this.#answer(call, nowMs)
     // Without sharing, whatever a call may do is undone before the next one.
     if (this.configuration.limits.lanesMax === 0) call.flags |= CallFlag.Taints
-    if ((call.flags & CallFlag.Answer) !== 0) return this.#answer(call, nowMs)
     if ((call.flags & CallFlag.Exclusive) !== 0) {
       const error = this.#reasonToFail()
       if (error !== undefined) return this.#services.settlement.fail(call, describeError(error, { sent: 'no' }), nowMs)

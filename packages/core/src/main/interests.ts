@@ -5,9 +5,8 @@
  * exception and never disturbs the drain. A push longer than a record arrives in pieces and is delivered whole.
  */
 import { AsyncResource } from 'node:async_hooks'
-import type { ByteWriter } from '../plugin/byte-writer.ts'
 import type { Cloneable } from '../plugin/cloneable.ts'
-import type { GapReason, InterestHandler, ReplyBytes } from '../plugin/protocol.ts'
+import type { Answer, GapReason, InterestHandler, ReplyBytes } from '../plugin/protocol.ts'
 import { assert } from '../shared/assert.ts'
 import { shielded } from '../shared/shield.ts'
 
@@ -22,8 +21,8 @@ export interface PushRecord {
   readonly connection: number
 }
 
-/** Writes an answer over the connection with this number. */
-export type AnswerTo = (connection: number, encode: (out: ByteWriter) => void) => Promise<void>
+/** What answers a request that has just come over the connection with this number. */
+export type AnswerTo = (connection: number) => Answer
 
 export class InterestEntry {
   readonly target: number
@@ -31,7 +30,7 @@ export class InterestEntry {
   /** The peer has registered the key at least once. */
   isReady = false
   readonly #handler: InterestHandler
-  readonly #answer: AnswerTo
+  readonly #answerTo: AnswerTo
   readonly #context = new AsyncResource('IoKernelInterest')
   readonly #settled: { resolve: () => void; reject: (error: Error) => void }
   /** Settles when the peer has registered the key. */
@@ -42,11 +41,11 @@ export class InterestEntry {
   #isEnded = false
   #onEnded: () => void = () => undefined
 
-  constructor(target: number, key: string, handler: InterestHandler, answer: AnswerTo) {
+  constructor(target: number, key: string, handler: InterestHandler, answerTo: AnswerTo) {
     this.target = target
     this.key = key
     this.#handler = handler
-    this.#answer = answer
+    this.#answerTo = answerTo
     let settle: { resolve: () => void; reject: (error: Error) => void } | undefined
     this.confirmed = new Promise((resolve, reject) => {
       settle = { resolve, reject }
@@ -117,10 +116,11 @@ export class InterestEntry {
     this.#run(() => {
       if (!asks) return this.#handler.push?.(frame, facts)
       let answered = false
+      const answer = this.#answerTo(connection)
       this.#handler.request?.(frame, facts, (encode) => {
         assert(!answered, 'a request is answered once')
         answered = true
-        return this.#answer(connection, encode)
+        return answer(encode)
       })
     })
   }

@@ -6,8 +6,9 @@
  */
 import { CallFlag } from '../channel/records.ts'
 import type { ByteWriter } from '../plugin/byte-writer.ts'
-import { IoKernelError, LocalError } from '../plugin/errors.ts'
+import { IoKernelError, LocalError, RemoteError } from '../plugin/errors.ts'
 import type {
+  Answer,
   CallOptions,
   Interest,
   InterestHandler,
@@ -64,7 +65,7 @@ export class UpstreamLink implements Link {
       throw atCaller(error, this.interest, this.entry.authority)
     }
     const { target } = this.entry
-    const entry = new InterestEntry(target, key, handler, (connection, encode) => this.#answer(connection, encode))
+    const entry = new InterestEntry(target, key, handler, (connection) => this.#answerTo(connection))
     const interest = attachment.interests.add(entry)
     const close = async (): Promise<void> => {
       if (attachment.interests.get(interest) !== entry || entry.isEnded) return
@@ -169,13 +170,20 @@ export class UpstreamLink implements Link {
     )
   }
 
-  async #answer(connection: number, encode: (out: ByteWriter) => void): Promise<void> {
-    const flags = flagsFor(ANSWER as AnyOperation, undefined) | CallFlag.Answer
-    try {
-      await this.call(ANSWER as AnyOperation, { connection, encode }, this.entry.target, flags, undefined)
-    } catch (error) {
-      throw atCaller(error, this.#answer, this.entry.authority)
+  #answerTo(connection: number): Answer {
+    const { attachment, entry } = this
+    const { exchange } = attachment
+    const answer = async (encode: (out: ByteWriter) => void): Promise<void> => {
+      const flags = flagsFor(ANSWER as AnyOperation, undefined) | CallFlag.Answer
+      try {
+        // Numbers of connections mean something to one I/O thread alone.
+        if (attachment.replacement !== undefined || attachment.exchange !== exchange) throw askerGone()
+        await this.call(ANSWER as AnyOperation, { connection, encode }, entry.target, flags, undefined)
+      } catch (error) {
+        throw atCaller(error, answer, entry.authority)
+      }
     }
+    return answer
   }
 
   protected call(
@@ -335,6 +343,10 @@ const ANSWER: Operation<AnswerArgs, void> = {
   },
   fingerprint: ({ connection }) => connection,
   decode: () => undefined,
+}
+
+function askerGone(): RemoteError {
+  return new RemoteError('CONNECTION_LOST', 'the connection that the request came over is gone', { sent: 'no' })
 }
 
 /** Captures the stack again, here where the awaiting callers are known, and says which upstream it was. */

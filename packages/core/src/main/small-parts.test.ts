@@ -10,11 +10,14 @@ import type { Answer, AnyDiscovery, AnyProtocol, InterestHandler } from '../plug
 import { PLUGIN_API } from '../plugin/version.ts'
 import { withSeed } from '../testing/random.ts'
 import { Aborts } from './aborts.ts'
+import { type Attachment, Numbered } from './attachment.ts'
 import { InterestEntry, type PushRecord } from './interests.ts'
 import { KeepAlive } from './keep-alive.ts'
+import { UpstreamLink } from './link.ts'
 import { Registry } from './registry.ts'
 import { type CallSlot, CallSlots } from './slots.ts'
 import { withoutPreloads } from './thread.ts'
+import type { UpstreamEntry } from './upstream.ts'
 
 describe('the call table', () => {
   test('gives no slot twice, and no id that a control record carries', async () => {
@@ -212,7 +215,7 @@ describe('an interest of this thread', () => {
   }
 
   const said = (more: boolean): PushRecord => ({ facts: null, more, asks: false, connection: 7 })
-  const unanswered = (): Promise<void> => Promise.reject(new Error('nothing was asked'))
+  const unanswered = (): Answer => () => Promise.reject(new Error('nothing was asked'))
 
   const bytes = Buffer.from('--whole--')
 
@@ -271,7 +274,7 @@ describe('an interest of this thread', () => {
       gap: () => undefined,
       failed: () => undefined,
     }
-    const made = new InterestEntry(1, 'sum', handler, async (connection, encode) => {
+    const made = new InterestEntry(1, 'sum', handler, (connection) => async (encode) => {
       const out = new ByteWriter()
       encode(out)
       written.push(`${connection}:${out.written()}`)
@@ -285,6 +288,36 @@ describe('an interest of this thread', () => {
     made.push({ bytes, start: 2, end: 7 }, { facts: null, more: false, asks: true, connection: 8 })
     await answer?.((out) => out.ascii('last'))
     expect(written).toEqual(['7:three', '8:last'])
+  })
+
+  test('does not answer over a connection that has the same number in a later I/O thread', async () => {
+    const written: string[] = []
+    const exchangeOf = (name: string) => ({
+      control: () => undefined,
+      call: async () => void written.push(name),
+    })
+    const interests = new Numbered<InterestEntry>()
+    const attachment = { exchange: exchangeOf('old'), interests, keepAlive: new KeepAlive() }
+    const upstream = {
+      target: 1,
+      assertOpen: () => undefined,
+      waitFor: async () => undefined,
+      configuration: { limits: {} },
+    }
+    const link = new UpstreamLink(attachment as unknown as Attachment, upstream as unknown as UpstreamEntry)
+    const answers: Answer[] = []
+    const request: InterestHandler['request'] = (_frame, _facts, answer) => answers.push(answer)
+    await link.interest('sum', { request, gap: () => undefined, failed: () => undefined })
+    const [[, made]] = [...interests] as [[number, InterestEntry]]
+    const ask = () => made.push({ bytes, start: 2, end: 7 }, { facts: null, more: false, asks: true, connection: 7 })
+    ask()
+    ask()
+    await answers[0]?.(() => undefined)
+    attachment.exchange = exchangeOf('new')
+    await expect(answers[1]?.(() => undefined)).rejects.toMatchObject({ code: 'CONNECTION_LOST', sent: 'no' })
+    ask()
+    await answers[2]?.(() => undefined)
+    expect(written).toEqual(['old', 'new'])
   })
 })
 
