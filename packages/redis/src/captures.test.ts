@@ -1,8 +1,9 @@
 /** What a real server sent, through the framer at every split and through the decoders. */
+
+import { withShared } from '@iokernel/core/testing'
 import { describe, expect, it } from 'vitest'
 import { CAPTURES, type Capture } from '../fixtures/captures.ts'
 import { Reader, splits } from '../fixtures/harness.ts'
-import { withShared } from '../fixtures/link.ts'
 import { RedisError } from './codec/errors.ts'
 import { decodeReplies } from './codec/reply.ts'
 import { decodeResp3 } from './codec/resp3.ts'

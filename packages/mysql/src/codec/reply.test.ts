@@ -1,8 +1,9 @@
 /** Replies become results, whole and in pieces cut anywhere; and bytes that are none become one kind of error. */
 import { RemoteProtocolError } from '@iokernel/core/plugin'
+import { withShared } from '@iokernel/core/testing'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { FACTS, withShared } from '../../fixtures/link.ts'
+import { FACTS } from '../../fixtures/link.ts'
 import {
   binaryRow,
   column,

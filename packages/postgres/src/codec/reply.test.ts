@@ -1,8 +1,10 @@
 /** Replies as the server writes them, whole and hostile. */
+
 import { LocalError, RemoteProtocolError } from '@iokernel/core/plugin'
+import { withShared } from '@iokernel/core/testing'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { BOUND, complete, description, done, executed, rowOf, selected, withShared } from '../../fixtures/link.ts'
+import { BOUND, complete, description, done, executed, rowOf, selected } from '../../fixtures/link.ts'
 import { error, message, parameter, READY, u16, u32 } from '../../fixtures/messages.ts'
 import type { TypeParsers } from '../app.ts'
 import { analyzer } from '../sql/analysis.ts'

@@ -1,8 +1,8 @@
 /** Replies as values: RESP3 by ours, RESP2 by redis-parser, and both the same where both apply. */
 import { RemoteProtocolError } from '@iokernel/core/plugin'
+import { withShared } from '@iokernel/core/testing'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { withShared } from '../../fixtures/link.ts'
 import { RedisError } from './errors.ts'
 import { decodeInteger, decodeReplies, decodeReply, decodeStatus, decodeText } from './reply.ts'
 
