@@ -12,13 +12,13 @@ import { AsyncLocalStorage } from 'node:async_hooks'
 import type { CallOptions, Link, Pollution, UpstreamState, WaitOptions } from '@iokernel/core/plugin'
 import { LocalError } from '@iokernel/core/plugin'
 import { CALL_OPTIONS, CLOSE_OPTIONS, checkCount, optionsAfter, WAIT_OPTIONS, wrong } from '@iokernel/core/toolkit'
+import { type RowStream, SharedLimits, type StreamOptions } from '@iokernel/sql'
 import type { MysqlApp } from './app.ts'
 import { Caller, type Queries } from './client/caller.ts'
-import { SharedLimits } from './client/limits.ts'
 import { checkedLock } from './client/locks.ts'
 import { type MysqlSession, SessionCaller } from './client/session.ts'
-import { StatementCache } from './client/statement-cache.ts'
-import { type RowStream, type StreamOptions, streamRows } from './client/stream.ts'
+import { statementsOf } from './client/statement-cache.ts'
+import { streamRows } from './client/stream.ts'
 import {
   beginTexts,
   isConflict,
@@ -78,7 +78,7 @@ class ClientCaller extends Caller implements MysqlClient {
   #scopes: AsyncLocalStorage<Scope> | undefined
 
   constructor(link: Link, app: MysqlApp) {
-    super(link, new StatementCache(app), 'lane', app.prepare)
+    super(link, statementsOf(app), 'lane', app.prepare)
     this.#insideTransaction = app.insideTransaction
   }
 

@@ -5,6 +5,8 @@
  *   const db = kernel.connect(mysql, 'mysql://app@db.internal/shop')
  *   const orders = await db.query('select * from orders where user_id = ?', [1])
  */
+export type { QueryOptions, RowOptions, RowStream, SimpleOptions, SqlFragment, StreamOptions } from '@iokernel/sql'
+
 import type { Protocol } from '@iokernel/core/plugin'
 import { PLUGIN_API } from '@iokernel/core/plugin'
 import type { MysqlApp } from './app.ts'
@@ -15,10 +17,8 @@ import { type MysqlTarget, resolve } from './resolve.ts'
 export type { MysqlApp, TypeParser, TypeParsers } from './app.ts'
 export type { Queries } from './client/caller.ts'
 export type { FileSource, LoadOptions } from './client/infile.ts'
-export type { QueryOptions, RowOptions, SimpleOptions } from './client/query.ts'
 export type { MysqlSession } from './client/session.ts'
-export type { Sql, SqlFragment, SqlQuery } from './client/sql.ts'
-export type { RowStream, StreamOptions } from './client/stream.ts'
+export type { Sql, SqlQuery } from './client/sql.ts'
 export type { MysqlTransaction, TransactionOptions } from './client/transaction.ts'
 export type { MysqlClient } from './client.ts'
 export { MysqlError } from './codec/errors.ts'

@@ -20,15 +20,15 @@ import {
   WAIT_OPTIONS,
   wrong,
 } from '@iokernel/core/toolkit'
+import { type RowStream, SharedLimits, type StreamOptions } from '@iokernel/sql'
 import type { PostgresApp } from './app.ts'
 import { Caller, type Queries } from './client/caller.ts'
 import { type CopyOptions, type CopySource, type CopyStream, copyFrom, copyTo } from './client/copy.ts'
-import { SharedLimits } from './client/limits.ts'
 import { type Channels, checkedChannel, listen, type Notification } from './client/listen.ts'
 import { type LockKey, lockValues } from './client/locks.ts'
 import { type PostgresSession, SessionCaller } from './client/session.ts'
-import { StatementCache } from './client/statement-cache.ts'
-import { type RowStream, type StreamOptions, streamRows } from './client/stream.ts'
+import { statementsOf } from './client/statement-cache.ts'
+import { streamRows } from './client/stream.ts'
 import {
   beginText,
   isConflict,
@@ -97,7 +97,7 @@ class ClientCaller extends Caller implements PostgresClient {
   #scopes: AsyncLocalStorage<Scope> | undefined
 
   constructor(link: Link, app: PostgresApp) {
-    super(link, new StatementCache(app), 'lane', app.prepare)
+    super(link, statementsOf(app), 'lane', app.prepare)
     this.#insideTransaction = app.insideTransaction
   }
 

@@ -6,6 +6,7 @@
  *   const orders = await db.query('select * from orders where user_id = $1', [1])
  */
 export type { Gap, Subscription } from '@iokernel/core/toolkit'
+export type { QueryOptions, RowOptions, RowStream, SimpleOptions, SqlFragment, StreamOptions } from '@iokernel/sql'
 
 import type { Protocol } from '@iokernel/core/plugin'
 import { PLUGIN_API } from '@iokernel/core/plugin'
@@ -20,10 +21,8 @@ export type { CopyOptions, CopySource, CopyStream } from './client/copy.ts'
 export type { CursorOptions } from './client/cursor.ts'
 export type { Channels, ListenOptions, Notification } from './client/listen.ts'
 export type { LockKey } from './client/locks.ts'
-export type { QueryOptions, RowOptions, SimpleOptions } from './client/query.ts'
 export type { PostgresSession } from './client/session.ts'
-export type { Sql, SqlFragment, SqlQuery } from './client/sql.ts'
-export type { RowStream, StreamOptions } from './client/stream.ts'
+export type { Sql, SqlQuery } from './client/sql.ts'
 export type { PostgresTransaction, TransactionOptions } from './client/transaction.ts'
 export type { PostgresClient } from './client.ts'
 export { PostgresError } from './codec/errors.ts'

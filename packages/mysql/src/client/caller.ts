@@ -8,6 +8,14 @@
 import type { CallOptions, Link } from '@iokernel/core/plugin'
 import { LocalError } from '@iokernel/core/plugin'
 import { checkCount } from '@iokernel/core/toolkit'
+import {
+  checkedQueryOptions,
+  checkedSimpleOptions,
+  checkedText,
+  checkedValues,
+  type QueryOptions,
+  type SimpleOptions,
+} from '@iokernel/sql'
 import type { Rows } from '../codec/result.ts'
 import type { Statement } from '../codec/statement.ts'
 import {
@@ -22,16 +30,8 @@ import {
   SIMPLE_TAINT,
   SIMPLE_WRITE,
 } from './operations.ts'
-import {
-  checkedQueryOptions,
-  checkedSimpleOptions,
-  checkedText,
-  checkedValues,
-  type QueryOptions,
-  type SimpleOptions,
-} from './query.ts'
 import { type Sql, sqlTag } from './sql.ts'
-import type { StatementCache } from './statement-cache.ts'
+import type { Statements } from './statement-cache.ts'
 
 /** What can be asked of a client, a session and a transaction alike. */
 export interface Queries {
@@ -57,13 +57,13 @@ const SIMPLE_ON_LANE = { read: SIMPLE_READ, write: SIMPLE_WRITE, taint: SIMPLE_T
 
 export abstract class Caller implements Queries {
   protected readonly link: Link
-  protected readonly statements: StatementCache
+  protected readonly statements: Statements
   protected readonly place: CallerPlace
   /** Whether statements are prepared where a call does not say so. */
   protected readonly prepared: boolean
   #sql: Sql | undefined
 
-  constructor(link: Link, statements: StatementCache, place: CallerPlace, prepared: boolean) {
+  constructor(link: Link, statements: Statements, place: CallerPlace, prepared: boolean) {
     this.link = link
     this.statements = statements
     this.place = place
@@ -71,7 +71,7 @@ export abstract class Caller implements Queries {
   }
 
   get sql(): Sql {
-    this.#sql ??= sqlTag((text, values, options) => this.query(text, values, options))
+    this.#sql ??= sqlTag(<Row>(...given: Parameters<Queries['query']>) => this.query<Row>(...given))
     return this.#sql
   }
 
@@ -87,7 +87,7 @@ export abstract class Caller implements Queries {
       if (target !== this) return target.query(text, values, options)
       const { asArrays, prepared, call } = checkedQueryOptions(options)
       const statement = this.statement(checkedText(text))
-      const given = checkedValues(values)
+      const given = checkedValues(values, '?')
       const execution: Execution = {
         statement,
         values: given,
@@ -119,9 +119,10 @@ export abstract class Caller implements Queries {
           "several statements in one text need a connection of one's own: db.session()",
         )
       }
-      return this.runSimple({ statement, values: checkedValues(values), asArrays, prepared: false }, call) as Promise<
-        Rows[]
-      >
+      return this.runSimple(
+        { statement, values: checkedValues(values, '?'), asArrays, prepared: false },
+        call,
+      ) as Promise<Rows[]>
     } catch (error) {
       return Promise.reject(error)
     }

@@ -15,14 +15,14 @@
 import type { CallOptions, ReplyStream, SessionLink } from '@iokernel/core/plugin'
 import { LocalError, RemoteProtocolError } from '@iokernel/core/plugin'
 import { checkOptions, type Kind, mustBeDuration, mustBeSignal, wrong } from '@iokernel/core/toolkit'
+import { checkedText, NO_VALUES } from '@iokernel/sql'
 import type { MysqlFacts } from '../codec/facts.ts'
 import { Pieces } from '../codec/pieces.ts'
 import { checked, Reply } from '../codec/reply.ts'
 import { Rows } from '../codec/result.ts'
 import type { Statement } from '../codec/statement.ts'
 import { FILE_DATA, LOAD_LOCAL } from './operations.ts'
-import { checkedText, NO_VALUES } from './query.ts'
-import type { StatementCache } from './statement-cache.ts'
+import type { Statements } from './statement-cache.ts'
 
 /** Text is UTF-8. */
 export type FileSource = string | Uint8Array | Iterable<string | Uint8Array> | AsyncIterable<string | Uint8Array>
@@ -43,7 +43,7 @@ export interface LoadRequest {
 
 export async function loadLocal(
   link: SessionLink,
-  statements: StatementCache,
+  statements: Statements,
   { text, source, options }: LoadRequest,
 ): Promise<Rows> {
   let call: LoadOptions = {}

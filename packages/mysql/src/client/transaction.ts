@@ -20,15 +20,15 @@
 import type { CallOptions, Operation, Sent, SessionLink } from '@iokernel/core/plugin'
 import { LocalError } from '@iokernel/core/plugin'
 import { checkCount, type Kind, must, mustBeBoolean, mustBeDuration, mustBeSignal } from '@iokernel/core/toolkit'
+import type { RowStream, SharedLimits, StreamOptions } from '@iokernel/sql'
+import { NO_VALUES } from '@iokernel/sql'
 import { MysqlError } from '../codec/errors.ts'
 import type { Rows } from '../codec/result.ts'
 import type { Statement } from '../codec/statement.ts'
 import { Caller, type Queries } from './caller.ts'
-import type { SharedLimits } from './limits.ts'
 import { type Execution, QUERY_SESSION, SIMPLE_SESSION } from './operations.ts'
-import { NO_VALUES } from './query.ts'
-import type { StatementCache } from './statement-cache.ts'
-import { type RowStream, type StreamOptions, streamRows } from './stream.ts'
+import type { Statements } from './statement-cache.ts'
+import { streamRows } from './stream.ts'
 
 export interface TransactionOptions {
   /** Default: the server's (`transaction_isolation`), usually `repeatable read`. */
@@ -108,7 +108,7 @@ export class TransactionCaller extends Caller implements MysqlTransaction {
 
   constructor(
     link: SessionLink,
-    statements: StatementCache,
+    statements: Statements,
     prepared: boolean,
     limits: SharedLimits,
     shared: Shared = { link, limits, names: 0, failure: undefined, outstanding: new Set() },

@@ -14,10 +14,10 @@
  * below are what 10 000 rows spend their time in.
  */
 import { RemoteProtocolError } from '@iokernel/core/plugin'
+import { integerIn, textIn } from '@iokernel/sql'
 import type { MysqlApp, TypeParser } from '../app.ts'
 import type { Field } from './fields.ts'
 import { lenenc, lenencBytes, NULL, u16, u32 } from './packet.ts'
-import { integerIn, textIn } from './text.ts'
 import { dateOf, dateText, type Parts, parseDate, readDate, timeText, type Zone } from './times.ts'
 import { ColumnKind, columnReader, WIRE_BYTES, Wire } from './types.ts'
 

@@ -14,13 +14,13 @@
 import type { CallOptions, Link, ReplyStream, SessionLink } from '@iokernel/core/plugin'
 import { AbortedError, RemoteProtocolError } from '@iokernel/core/plugin'
 import { checkOptions, type Kind, mustBeDuration, mustBeSignal, wrong } from '@iokernel/core/toolkit'
+import { checkedText, NO_VALUES } from '@iokernel/sql'
 import { Pieces } from '../codec/pieces.ts'
 import { checked, HEADER_BYTES, Message, messageEnd, Reply } from '../codec/reply.ts'
 import type { Rows } from '../codec/rows.ts'
 import type { Statement } from '../codec/statement.ts'
 import { COPY_DATA, COPY_DONE, COPY_FAIL, COPY_IN, COPY_OUT, type Execution } from './operations.ts'
-import { checkedText, NO_VALUES } from './query.ts'
-import type { StatementCache } from './statement-cache.ts'
+import type { Statements } from './statement-cache.ts'
 
 /** Text or bytes, in pieces of any size: an array, a generator, a `Readable`. */
 export type CopySource = AsyncIterable<string | Uint8Array> | Iterable<string | Uint8Array>
@@ -53,7 +53,7 @@ export interface CopyRequest {
  */
 export async function copyFrom(
   during: (work: (link: SessionLink) => Promise<number>) => Promise<number>,
-  statements: StatementCache,
+  statements: Statements,
   { text, source, options }: CopyRequest & { readonly source: unknown },
 ): Promise<number> {
   const call = checkedOptions(options)
@@ -179,7 +179,7 @@ function endSource(iterator: AsyncIterator<unknown> | Iterator<unknown>): void {
 }
 
 /** The data of a COPY … TO STDOUT. */
-export function copyTo(link: Link, statements: StatementCache, { text, options }: CopyRequest): CopyStream {
+export function copyTo(link: Link, statements: Statements, { text, options }: CopyRequest): CopyStream {
   const execution = copyExecution(statements, text, 'out')
   const call = checkedOptions(options) ?? {}
   return new StreamedCopy(() => link.stream(COPY_OUT, execution, call), execution.statement)
@@ -234,7 +234,7 @@ class StreamedCopy implements CopyStream {
   }
 }
 
-function copyExecution(statements: StatementCache, text: unknown, direction: 'in' | 'out'): Execution {
+function copyExecution(statements: Statements, text: unknown, direction: 'in' | 'out'): Execution {
   const statement = statements.of(checkedText(text))
   if (statement.analysis.copy !== direction) {
     throw wrong(direction === 'in' ? 'copyFrom() takes one COPY … FROM STDIN' : 'copyTo() takes one COPY … TO STDOUT')

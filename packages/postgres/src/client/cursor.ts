@@ -7,13 +7,13 @@
  * Limits: it lives as long as its transaction, or its savepoint.
  */
 import type { ByteWriter, CallOptions, Operation, ReplyBytes } from '@iokernel/core/plugin'
-import { checkOptions, type Kind, must, mustBeCount, mustBeDuration, mustBeSignal } from '@iokernel/core/toolkit'
+import { checkOptions, type Kind, mustBeCount, mustBeDuration, mustBeSignal } from '@iokernel/core/toolkit'
+import { mustBeShape, type RowOptions } from '@iokernel/sql'
 import { writeBind, writeClose, writeDescribe, writeExecute, writeParse, writeSync } from '../codec/encode.ts'
 import { checked, onlyResult, Reply } from '../codec/reply.ts'
 import { RequestKind } from '../codec/request.ts'
 import type { RowReader, Rows } from '../codec/rows.ts'
 import type { Statement } from '../codec/statement.ts'
-import type { RowOptions } from './query.ts'
 
 /** `deadlineMs` and `signal` are for each batch. */
 export interface CursorOptions extends RowOptions, Pick<CallOptions, 'deadlineMs' | 'signal'> {
@@ -25,7 +25,7 @@ const CURSOR_OPTIONS: Kind<CursorOptions> = {
   title: 'option of a cursor',
   checks: {
     batchRows: mustBeCount,
-    rows: must((value) => value === 'objects' || value === 'arrays', "'objects' or 'arrays'"),
+    rows: mustBeShape,
     deadlineMs: mustBeDuration,
     signal: mustBeSignal,
   },

@@ -7,12 +7,13 @@
  */
 import type { CallOptions, SessionLink } from '@iokernel/core/plugin'
 import { CALL_OPTIONS, checkCount, optionsAfter } from '@iokernel/core/toolkit'
+import type { RowStream, StreamOptions } from '@iokernel/sql'
 import type { Rows } from '../codec/rows.ts'
 import { Caller, type Queries } from './caller.ts'
 import { type CopyOptions, type CopySource, type CopyStream, copyFrom, copyTo } from './copy.ts'
 import { type LockKey, lockValues } from './locks.ts'
-import type { StatementCache } from './statement-cache.ts'
-import { type RowStream, type StreamOptions, streamRows } from './stream.ts'
+import type { Statements } from './statement-cache.ts'
+import { streamRows } from './stream.ts'
 
 export interface PostgresSession extends Queries, AsyncDisposable {
   /** Rows as they arrive; nothing else is answered meanwhile. */
@@ -45,7 +46,7 @@ const forgotten = new FinalizationRegistry<SessionLink>((link) => {
 export class SessionCaller extends Caller implements PostgresSession {
   readonly #link: SessionLink
 
-  constructor(link: SessionLink, statements: StatementCache, prepared: boolean) {
+  constructor(link: SessionLink, statements: Statements, prepared: boolean) {
     super(link, statements, 'session', prepared)
     this.#link = link
     forgotten.register(this, link, this)

@@ -13,17 +13,17 @@
 import type { CallOptions, Operation, SessionLink } from '@iokernel/core/plugin'
 import { LocalError } from '@iokernel/core/plugin'
 import { checkCount, type Kind, must, mustBeBoolean, mustBeDuration, mustBeSignal } from '@iokernel/core/toolkit'
+import type { RowStream, SharedLimits, StreamOptions } from '@iokernel/sql'
+import { checkedText, checkedValues, NO_VALUES } from '@iokernel/sql'
 import { PostgresError } from '../codec/errors.ts'
 import type { Rows } from '../codec/rows.ts'
 import type { Statement } from '../codec/statement.ts'
 import { Caller, type Queries } from './caller.ts'
 import { type CopyOptions, type CopySource, type CopyStream, copyFrom, copyTo } from './copy.ts'
 import { type CursorOptions, readCursor } from './cursor.ts'
-import type { SharedLimits } from './limits.ts'
 import { type Execution, QUERY_SESSION, SIMPLE_SESSION } from './operations.ts'
-import { checkedText, checkedValues, NO_VALUES } from './query.ts'
-import type { StatementCache } from './statement-cache.ts'
-import { type RowStream, type StreamOptions, streamRows } from './stream.ts'
+import type { Statements } from './statement-cache.ts'
+import { streamRows } from './stream.ts'
 
 export interface TransactionOptions {
   /** Default: the server's (`default_transaction_isolation`), usually `read committed`. */
@@ -105,7 +105,7 @@ export class TransactionCaller extends Caller implements PostgresTransaction {
 
   constructor(
     link: SessionLink,
-    statements: StatementCache,
+    statements: Statements,
     prepared: boolean,
     limits: SharedLimits,
     shared: Shared = { link, limits, names: 0, failure: undefined },
@@ -165,7 +165,7 @@ export class TransactionCaller extends Caller implements PostgresTransaction {
     this.redirect()
     return readCursor<Row>((operation, args, given) => this.#ask(operation, args, given), {
       statement: this.statement(checkedText(text)),
-      values: checkedValues(values),
+      values: checkedValues(values, '$1'),
       portal: `c${++this.#shared.names}`,
       options,
     })

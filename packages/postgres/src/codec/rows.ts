@@ -12,8 +12,8 @@
  * bytes. The loops below are what 10 000 rows spend their time in.
  */
 import { RemoteProtocolError } from '@iokernel/core/plugin'
+import { integerIn, textIn } from '@iokernel/sql'
 import type { TypeParser, TypeParsers } from '../app.ts'
-import { integerIn, textIn } from './text.ts'
 import { bytesIn, ColumnKind, columnReader, timeIn } from './types.ts'
 
 /** What RowDescription says of a column, by the names that node-postgres gives it. */

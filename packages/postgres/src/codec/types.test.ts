@@ -2,7 +2,6 @@
 import fc from 'fast-check'
 import { getTypeParser } from 'pg-types'
 import { describe, expect, it } from 'vitest'
-import { integerIn, textIn } from './text.ts'
 import { bytesIn, ColumnKind, columnReader, timeIn } from './types.ts'
 
 /** Not at the beginning of its memory, and with something behind it. */
@@ -12,37 +11,6 @@ function placed<Result>(text: string, use: (bytes: Buffer, start: number, end: n
 }
 
 const parserOf = (oid: number) => getTypeParser(oid as never, 'text') as (text: string) => unknown
-
-describe('text', () => {
-  it('is what the bytes say, short or long, ASCII or not', () => {
-    const texts = fc.oneof(fc.string({ maxLength: 40 }), fc.string({ unit: 'grapheme', maxLength: 20 }))
-    fc.assert(
-      fc.property(texts, (text) => {
-        expect(placed(text, textIn)).toBe(Buffer.from(text).toString())
-      }),
-      { numRuns: 2000 },
-    )
-    for (let length = 0; length < 40; length++) {
-      const text = 'abcdefghijklmnopqrstuvwxyz0123456789ABCD'.slice(0, length)
-      expect(placed(text, textIn)).toBe(text)
-    }
-  })
-})
-
-describe('numbers', () => {
-  it('are what parseInt gives, up to fifteen digits', () => {
-    const whole = fc.maxSafeInteger().filter((value) => Math.abs(value) < 1e15)
-    fc.assert(
-      fc.property(whole, (value) => {
-        expect(placed(String(value), integerIn)).toBe(value)
-      }),
-    )
-    expect(placed('-0', integerIn)).toBe(-0)
-    for (const odd of ['', '-', '1.5', '1e3', '+1', ' 1', 'x', '1234567890123456', '--1']) {
-      expect([odd, placed(odd, integerIn)]).toEqual([odd, Number.NaN])
-    }
-  })
-})
 
 describe('times', () => {
   const two = fc.integer({ min: 0, max: 59 }).map((value) => String(value).padStart(2, '0'))

@@ -12,9 +12,10 @@
  * Limits: DateStyle must begin with ISO, as the handshake asks for it. A timestamp without a zone is taken for local
  * time, as by every client built on `pg-types`; microseconds are cut to milliseconds.
  */
+
+import { textIn } from '@iokernel/sql'
 import { arrayParser, getTypeParser } from 'pg-types'
 import type { TypeParser, TypeParsers } from '../app.ts'
-import { textIn } from './text.ts'
 
 /** How a column is read. The first kinds are read from the bytes at once; `Parsed` goes through its parser. */
 export const ColumnKind = {
