@@ -1,14 +1,14 @@
 /** The I/O half against a real server, without a kernel: logins, statements, what leaks, resets and cancels. */
+import { Live, type LiveOptions } from '@iokernel/core/testing'
 import { startMariadb } from '@iokernel/servers'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { Live, type LiveOptions } from '../../fixtures/live.ts'
 import { PLAIN } from '../../fixtures/options.ts'
 import { close, prepared, query } from '../../fixtures/packets.ts'
 import { until } from '../../fixtures/world.ts'
 import { mysqlError } from '../codec/errors.ts'
 import type { MysqlFacts } from '../codec/facts.ts'
 import { RequestKind } from '../codec/request.ts'
-import type { MysqlIo } from '../io.ts'
+import io, { type MysqlIo } from '../io.ts'
 
 const { Text, Prepared, Multi, LocalInfile, FileData } = RequestKind
 const ERROR = 4
@@ -32,13 +32,14 @@ beforeAll(async () => {
 })
 afterAll(() => server.stop())
 
-function open(io: Partial<MysqlIo> = {}, options: LiveOptions = {}): Promise<Live> {
+function open(given: Partial<MysqlIo> = {}, options: LiveOptions = {}): Promise<Live> {
   const root = { user: 'root', password: 'of the superuser', database: 'shop' }
   return Live.open(
+    io,
     {
       host: server.host,
       port: server.port,
-      io: { ...PLAIN, ...root, ...io },
+      io: { ...PLAIN, ...root, ...given },
       tls: { ca: server.tls?.ca ?? '', servername: 'localhost' },
     },
     options,

@@ -1,11 +1,13 @@
 /** Handshakes with real servers: every way in that a server offers, and those that are closed. */
+
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { RefusedError } from '@iokernel/core/plugin'
+import type { Live } from '@iokernel/core/testing'
 import { type PostgresServer, type PostgresVersion, startPostgres } from '@iokernel/servers'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { Live } from '../../fixtures/live.ts'
+import { openLive } from '../../fixtures/live.ts'
 import { query } from '../../fixtures/messages.ts'
 import type { PostgresFacts } from '../codec/facts.ts'
 import { RequestKind } from '../codec/request.ts'
@@ -33,7 +35,7 @@ const HBA = [
 describe.each(['system', 17, 18] satisfies PostgresVersion[])('PostgreSQL %s', (version) => {
   let server: PostgresServer
   const open = async (target: Partial<PostgresTarget> = {}): Promise<Live> => {
-    const live = await Live.open(resolve({ host: '127.0.0.1', port: server.port, user: 'postgres', ...target }, {}))
+    const live = await openLive(resolve({ host: '127.0.0.1', port: server.port, user: 'postgres', ...target }, {}))
     opened.push(live)
     return live
   }
@@ -142,7 +144,7 @@ describe.each(['system', 17, 18] satisfies PostgresVersion[])('PostgreSQL %s', (
       const cancels = live.connection.cancel?.()
       // A cancel that comes first finds nothing to cancel.
       while (!(await rowsOf(await open(), RUNNING)).includes('running')) {}
-      const cancelling = Live.open(resolved, { purpose: 'cancel', cancels })
+      const cancelling = openLive(resolved, { purpose: 'cancel', cancels })
       await expect(cancelling).rejects.toThrow('closed the connection')
       expect((await sleeping).bytes.toString('latin1')).toContain('C57014')
     }

@@ -1,8 +1,10 @@
 /** What a connection keeps, and what it must not: statements, settings, locks, notifications. With real servers. */
+
 import { FrameFlag } from '@iokernel/core/plugin'
+import type { Live, LiveReply } from '@iokernel/core/testing'
 import { type PostgresServer, startPostgres } from '@iokernel/servers'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { Live, type Reply } from '../../fixtures/live.ts'
+import { openLive } from '../../fixtures/live.ts'
 import { query, u32, utf8 } from '../../fixtures/messages.ts'
 import type { PostgresFacts } from '../codec/facts.ts'
 import { RequestKind } from '../codec/request.ts'
@@ -23,18 +25,18 @@ async function open(
   target: Partial<PostgresTarget> = {},
   purpose: 'lane' | 'session' | 'push' = 'lane',
 ): Promise<Live> {
-  const live = await Live.open(resolve({ url: server.url, sslMode: 'disable', ...target }, {}), { purpose })
+  const live = await openLive(resolve({ url: server.url, sslMode: 'disable', ...target }, {}), { purpose })
   opened.push(live)
   return live
 }
 
-const plain = (live: Live, text: string): Promise<Reply> =>
+const plain = (live: Live, text: string): Promise<LiveReply> =>
   live.request(Buffer.from(query(utf8(text)), 'latin1'), RequestKind.Plain)
 const audited = (live: Live): Promise<string | undefined> => live.run(live.connection.audit?.() as never)
 const resetOf = (live: Live): Promise<void> => live.run(live.connection.reset?.() as never)
 
 /** A `Prepared` request without values. The hash is the test's: equal ones must not matter. */
-function prepared(live: Live, text: string, hash = hashOf(text)): Promise<Reply> {
+function prepared(live: Live, text: string, hash = hashOf(text)): Promise<LiveReply> {
   const statement = `${text}\0\0\0`
   const payload = Buffer.from(`${u32(hash)}${u32(statement.length)}${statement}\0\0\0\0\0\0`, 'latin1')
   return live.request(payload, RequestKind.Prepared)
@@ -50,7 +52,7 @@ async function namesOf(live: Live): Promise<string[]> {
 }
 
 /** Types of messages, in order. */
-function types({ bytes }: Reply): string {
+function types({ bytes }: LiveReply): string {
   let text = ''
   for (let at = 0; at < bytes.length; at += 1 + bytes.readUInt32BE(at + 1))
     text += String.fromCharCode(bytes[at] as number)
@@ -69,7 +71,7 @@ describe('statements', () => {
     const live = await open()
     const text = 'SELECT * FROM later'
     const replies = await Promise.all(Array.from({ length: 100 }, () => prepared(live, text)))
-    expect(types(replies[0] as Reply)).toBe('EZ')
+    expect(types(replies[0] as LiveReply)).toBe('EZ')
     expect(replies[0]?.verdict).toBe('call')
     expect(replies.slice(1).every(({ verdict }) => verdict === 'stale')).toBe(true)
     // Sent again, each gets an error of its own.
