@@ -55,6 +55,18 @@ test('an interest that comes before the lane is confirmed when there is one', as
   expect(told(bench.app, 4)).toBe('ready')
 })
 
+test('an interest keeps a lane, whatever else may come and go', async () => {
+  const bench = new KernelBench()
+  bench.world.network.listen('a:1', () => undefined)
+  bench.app.connect(1, { unasked: true, handshake: false, lanes: 'elastic', limits: { lanesMin: 0 } })
+  add(bench.app, 4, 'news')
+  await bench.run(60_000)
+  expect(told(bench.app, 4)).toBe('ready')
+  lane(bench).send('!news late\n')
+  await bench.run(20)
+  expect(bench.app.pushes).toEqual(['4:!news late'])
+})
+
 test('a lane that was lost is a gap, told when there is another', async () => {
   const bench = await opened()
   add(bench.app, 4, 'news')

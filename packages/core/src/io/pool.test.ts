@@ -247,6 +247,21 @@ describe('reads that may stand behind each other', () => {
     expect(await texts(next)).toEqual(['write', 'read'])
   })
 
+  test('share as well where sessions have the rest of the connections', async () => {
+    const { bench, peers } = opened({ ...COMING_AND_GOING, limits: { lanesMax: 4, connectionsMax: 5, lanesMin: 0 } })
+    for (const session of [1, 2, 3]) {
+      bench.app.app.control({ type: 'open-session', session, target: 1, deadlineMs: 1_000 })
+    }
+    await bench.run(50)
+    peers.hold('held')
+    const calls = Array.from({ length: 6 }, () => bench.app.call('held', read))
+    await bench.run(50)
+    expect(peers.lines.filter((lines) => lines.length > 0).map((lines) => lines.length)).toEqual([3, 3])
+    peers.release('held')
+    await bench.run(50)
+    expect(await texts(calls)).toEqual(calls.map(() => 'held'))
+  })
+
   test('stand behind no call that wants its connection to itself', async () => {
     const { bench, peers } = opened()
     peers.hold('write')

@@ -64,7 +64,7 @@ export const oneLane: Scheduler = {
  * One call at a time on each lane, as many lanes as needed up to a limit. Reads with a fingerprint share: when no more
  * lanes may be opened, they stand behind others where the protocol lets a connection have more than one call.
  */
-export function pool(lanesMax: number, lanesMin: number = 1): Scheduler {
+export function pool(lanesMax: number, lanesMin: number = 1, mayOpen: () => boolean = () => true): Scheduler {
   return {
     lanesMin,
     lanesMax,
@@ -72,7 +72,7 @@ export function pool(lanesMax: number, lanesMin: number = 1): Scheduler {
       (flags & (CallFlag.Read | CallFlag.Taints)) === CallFlag.Read && fingerprint !== 0,
     choose: (_call, shares, lanes) => {
       const free = lanes.findIndex(isFree)
-      return free !== -1 || !shares || lanes.length < lanesMax ? free : shortest(lanes)
+      return free !== -1 || !shares || (lanes.length < lanesMax && mayOpen()) ? free : shortest(lanes)
     },
     more: ({ alone, sharing }, lanes, opening) =>
       Math.min(alone + sharing - opening, lanesMax - lanes.length - opening),

@@ -17,7 +17,6 @@ import type { IoProtocol } from '../plugin/connection.ts'
 import type { Endpoint } from '../plugin/discovery.ts'
 import { describeError, type IoKernelError, LocalError, RefusedError, RemoteError } from '../plugin/errors.ts'
 import type { UpstreamState, UpstreamStatus } from '../plugin/protocol.ts'
-import type { UpstreamLimits } from '../shared/limits.ts'
 import type { Attachment } from './attachment.ts'
 import type { Call } from './call.ts'
 import type { Client } from './client.ts'
@@ -88,7 +87,7 @@ export class Upstream {
       draining: this.#lanes.draining,
       sessions: this.sessions.count,
     }))
-    const scheduler = schedulerFor(lanes, limits, connections.lanesMax)
+    const scheduler = schedulerFor(configuration, connections)
     const lifecycle = { budget: this.#budget, lanes: () => this.#lanes, isClosed: () => this.#closed }
     this.#calls = new LaneCalls({ ...shared, ...lifecycle, scheduler })
     this.#lanes = new LaneSet({
@@ -381,15 +380,15 @@ export class Upstream {
   }
 }
 
-/** `outOf`: lanes there may be, next to the sessions. */
-function schedulerFor(lanes: UpstreamConfiguration['lanes'], limits: UpstreamLimits, outOf: number): Scheduler {
+function schedulerFor({ lanes, limits, unasked }: UpstreamConfiguration, connections: ConnectionBudget): Scheduler {
   if (lanes === 'one') return oneLane
-  const { lanesMin } = limits
-  if (limits.lanesMax === 0) return pool(outOf, lanesMin)
-  const lanesMax = Math.min(limits.lanesMax, outOf)
-  return lanes === 'pool'
-    ? pool(lanesMax, lanesMin)
-    : new ElasticLanes(lanesMax, limits, new ServiceTimes(limits.quickMsMax))
+  // A peer that speaks unasked is heard over a lane: there is always one.
+  const lanesMin = unasked ? 1 : limits.lanesMin
+  const mayOpen = (): boolean => connections.mayOpenLane()
+  if (limits.lanesMax === 0) return pool(connections.lanesMax, lanesMin, mayOpen)
+  const lanesMax = Math.min(limits.lanesMax, connections.lanesMax)
+  if (lanes === 'pool') return pool(lanesMax, lanesMin, mayOpen)
+  return new ElasticLanes(lanesMax, { ...limits, lanesMin }, new ServiceTimes(limits.quickMsMax))
 }
 
 const NORMAL = PRIORITIES.indexOf('normal')
