@@ -5,6 +5,7 @@
  * Rules: the caller's lines win: in my.cnf the last line does, so they come after ours. Accounts are for every host
  * (`%`): names are not resolved, and what comes over the socket and over 127.0.0.1 is the same account.
  */
+import { dirname } from 'node:path'
 import type { Certificates } from './certificates.ts'
 
 export interface MariadbUser {
@@ -34,6 +35,8 @@ export function myCnf(plan: MariadbPlan): string {
   const lines = [
     '[mariadbd]',
     `datadir = ${plan.data}`,
+    // A server that starts deletes temporary tables in there, of others too.
+    `tmpdir = ${dirname(plan.data)}`,
     `port = ${plan.port}`,
     'bind_address = 127.0.0.1',
     `socket = ${plan.socketPath}`,

@@ -191,7 +191,7 @@ async function run(site: Site, command: string, args: readonly string[], input?:
 /** None of the MYSQL_… variables of whoever runs this; English. */
 function launchOf({ program, lodging }: Site, command: string, args: readonly string[]): Launch {
   const { account } = program
-  const environment = { PATH: process.env['PATH'] ?? '', HOME: lodging.folder, LC_ALL: 'C' }
+  const environment = { PATH: process.env['PATH'] ?? '', HOME: lodging.folder, TMPDIR: lodging.folder, LC_ALL: 'C' }
   return { command, args, ...(account && { account }), environment, ending: ENDING }
 }
 
