@@ -39,6 +39,11 @@ export function isProtocol({ name, keywords }: WorkspacePackage): boolean {
   return keywords.includes('iokernel-plugin') && !/\/(iokernel-)?discovery-/.test(name)
 }
 
+/** Shared by protocols on the application's thread; no plugin. */
+export function isLibrary({ keywords }: WorkspacePackage): boolean {
+  return keywords.includes('iokernel-library')
+}
+
 interface Manifest {
   readonly name: string
   readonly private?: boolean

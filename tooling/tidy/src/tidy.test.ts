@@ -8,6 +8,7 @@ import { packagesOf } from './packages.ts'
 import { ROOT, readRepository } from './repository.ts'
 import { fileLength, functionLength, header, lineWidth, machinePaths, names, words } from './rules/form.ts'
 import { importGraph } from './rules/import-graph.ts'
+import { libraryImports, libraryShape, nobodyDoesIoWithLibraries } from './rules/library-packages.ts'
 import { optionUnits } from './rules/option-units.ts'
 import { protocolHalves, protocolShape, protocolsApart } from './rules/protocol-packages.ts'
 import { oneClock, oneDoorEach, sansIo } from './rules/purity.ts'
@@ -24,6 +25,9 @@ test.each<[string, Rule]>([
   ['protocol packages have one shape', protocolShape],
   ['the halves of a protocol do not reach each other', protocolHalves],
   ['protocols do not know each other', protocolsApart],
+  ['library packages are no protocols', libraryShape],
+  ['libraries know the contract alone', libraryImports],
+  ['libraries stay on the application thread', nobodyDoesIoWithLibraries],
   ['numeric options end in their unit', optionUnits],
   ['files are short', fileLength],
   ['functions are short', functionLength],
