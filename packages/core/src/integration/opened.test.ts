@@ -2,7 +2,7 @@
  * Replies of any size, over real sockets: one that comes in one piece is a value, any other a stream that its reader
  * paces.
  */
-import { type CallTiming, RemoteError, type ReplyStream } from '@iokernel/core/plugin'
+import { type CallTiming, type Operation, RemoteError, type ReplyStream } from '@iokernel/core/plugin'
 import { type LinesClient, lines, ScriptedPeer } from '@iokernel/core/testing'
 import { expect, test } from 'vitest'
 import { inBothModes } from '../../fixtures/modes.ts'
@@ -91,6 +91,33 @@ inBothModes('a reply of any size', ({ kernel }) => {
     await using _ = peer
     const client = (await kernel()).connect(lines, peer.at)
     await expect(client.either('large 100000 throw')).rejects.toMatchObject({ code: 'NOT_OPENED' })
+    await peer.seen(() => peer.sockets.size <= 1)
+  })
+
+  test('whose opening rejects later is given up as well', async () => {
+    const { peer } = await halves()
+    await using _ = peer
+    const client = (await kernel()).connect(lines, peer.at)
+    const refusal: Operation<string, never> = {
+      name: 'refusal',
+      access: 'read',
+      on: 'lane',
+      idempotent: true,
+      encode(out, text) {
+        out.ascii(`${text}\n`)
+        return 0
+      },
+      decode: () => {
+        throw new Error('it came in one piece')
+      },
+      async open(reply) {
+        for await (const { bytes } of reply) throw new RemoteError('NOT_WANTED', `${bytes.length > 0}`)
+        throw new Error('it was empty')
+      },
+    }
+    await expect(client.link.request(refusal, 'large 100000')).rejects.toMatchObject({ code: 'NOT_WANTED' })
+    const unread = { ...refusal, open: () => Promise.reject(new RemoteError('NOT_WANTED', 'at all')) }
+    await expect(client.link.request(unread, 'large 100000')).rejects.toMatchObject({ code: 'NOT_WANTED' })
     await peer.seen(() => peer.sockets.size <= 1)
   })
 

@@ -28,7 +28,10 @@ export function openReply(
   call.sink = stream
   if (onTiming !== undefined) tell(onTiming, submittedAtMs)
   try {
-    resolve(operation.open?.(stream, args))
+    const opened = operation.open?.(stream, args)
+    resolve(opened)
+    // Whoever fails later than that does not read on either.
+    if (opened instanceof Promise) opened.catch(() => stream.close())
   } catch (error) {
     reject(error)
     void stream.close()
