@@ -23,6 +23,7 @@ import { EndpointSet } from './endpoint-set.ts'
 import type { IoEnvironment, Timer } from './environment.ts'
 import { LaneCare, PLANNED_ENDS } from './lane-care.ts'
 import type { LiveConnection } from './live-connection.ts'
+import { NEVER } from './reply-matcher.ts'
 import type { Scheduler, Waiting } from './scheduler.ts'
 
 export interface LaneHost {
@@ -229,7 +230,7 @@ export class LaneSet implements ConnectionOwner {
     const wasLane = this.#lanes.includes(connection)
     const comesAndGoes = wasLane && this.#host.scheduler.lanesMin === 0
     const isPlanned = PLANNED_ENDS.includes(error.code) || comesAndGoes
-    if (comesAndGoes && connection.unanswered.count > 0 && !connection.hasAnswered) this.#avoid(connection.endpoint.id)
+    if (comesAndGoes && connection.unanswered.count > 0 && !hasAnswered(connection)) this.#avoid(connection.endpoint.id)
     this.#lanes = this.#lanes.filter((lane) => lane !== connection)
     this.#care.removed(connection)
     this.#draining.delete(connection)
@@ -377,7 +378,7 @@ export class LaneSet implements ConnectionOwner {
 
   /** Of a pool each call has its connection: that one broke says nothing of an address that has answered others. */
   #answers(id: string, lost: LiveConnection): boolean {
-    return lost.hasAnswered || this.#lanes.some((lane) => lane.hasAnswered && lane.endpoint.id === id)
+    return hasAnswered(lost) || this.#lanes.some((lane) => hasAnswered(lane) && lane.endpoint.id === id)
   }
 
   /** Lanes to addresses that the name no longer stands for drain once there is another. */
@@ -391,6 +392,11 @@ export class LaneSet implements ConnectionOwner {
   #isCurrent(connection: LiveConnection): boolean {
     return this.endpoints.has(connection.endpoint.id)
   }
+}
+
+/** It has answered a call: its peer is there, and does what it should. */
+function hasAnswered({ lastAnsweredMs }: LiveConnection): boolean {
+  return lastAnsweredMs !== NEVER
 }
 
 const ABANDONED = new LocalError('LANE_ABANDONED', 'the call that the connection worked for was given up')

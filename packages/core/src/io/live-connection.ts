@@ -30,8 +30,8 @@ import { ConnectionScripts } from './connection-scripts.ts'
 import type { Timer } from './environment.ts'
 import { Intake } from './intake.ts'
 import { ReceiveBuffer } from './receive-buffer.ts'
-import { type MatcherHost, NEVER, ReplyMatcher } from './reply-matcher.ts'
-import { StreamPacing } from './stream-pacing.ts'
+import { type MatcherHost, ReplyMatcher } from './reply-matcher.ts'
+import { endUnless, StreamPacing } from './stream-pacing.ts'
 import { NOTHING, type Transport } from './transport.ts'
 
 /** Flags of calls that need more than a place in the order. */
@@ -206,11 +206,6 @@ export class LiveConnection implements MatcherHost {
     return this.#matcher.lastAnsweredMs
   }
 
-  /** It has answered a call: its peer is there, and does what it should. */
-  get hasAnswered(): boolean {
-    return this.#matcher.lastAnsweredMs !== NEVER
-  }
-
   /** Another call takes the place of one that goes elsewhere: what comes for it is that one's. */
   substitute(call: Call, by: Call): void {
     this.#matcher.substitute(call, by)
@@ -262,7 +257,7 @@ export class LiveConnection implements MatcherHost {
     this.#scripts.run(script, timeoutMs, done)
   }
 
-  /** Takes no more calls, finishes those it has, and closes; by force after `drainTimeoutMs`. */
+  /** Takes no more calls, finishes those it has, and closes; by force after `drainTimeoutMs`, unless it streams. */
   retire(reason: IoKernelError): void {
     if (this.phase === 'closed' || this.#retiring) return
     this.#retiring = true
@@ -270,7 +265,9 @@ export class LiveConnection implements MatcherHost {
     if (this.phase === 'ready') this.phase = 'draining'
     if (this.isQuiet) return this.destroy(reason)
     this.#owner.onRetiring?.(this)
-    this.#timer = this.#services.environment.after(this.#settings.limits.drainTimeoutMs, () => this.destroy(reason))
+    const { drainTimeoutMs } = this.#settings.limits
+    const streams = (): boolean => this.unanswered.first?.source !== undefined && !this.unanswered.isForsaken
+    this.#timer = endUnless(streams, this.#services.environment, drainTimeoutMs, () => this.destroy(reason))
   }
 
   destroy(reason: IoKernelError): void {

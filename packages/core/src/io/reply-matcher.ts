@@ -250,7 +250,9 @@ export class ReplyMatcher implements FrameSink {
 
   /** What was passed on of the reply is void, if the call may go out again. */
   #noteStale(call: Call): void {
-    if (call.state === CallState.Tombstone || !this.#host.maySendAgain(call)) return
+    // What a reader has of a stream cannot be taken back.
+    const isBegun = (call.flags & CallFlag.Stream) !== 0 && call.replyBytes > 0
+    if (isBegun || call.state === CallState.Tombstone || !this.#host.maySendAgain(call)) return
     call.stale = true
     if (call.replyBytes > 0) call.client?.attachment.restart(call)
     call.replyBytes = 0

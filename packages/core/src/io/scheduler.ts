@@ -69,7 +69,7 @@ export function pool(lanesMax: number, lanesMin: number = 1, mayOpen: () => bool
     lanesMin,
     lanesMax,
     shares: ({ flags, fingerprint }) =>
-      (flags & (CallFlag.Read | CallFlag.Taints)) === CallFlag.Read && fingerprint !== 0,
+      (flags & (CallFlag.Read | CallFlag.Taints | CallFlag.Stream)) === CallFlag.Read && fingerprint !== 0,
     choose: (_call, shares, lanes) => {
       const free = lanes.findIndex(isFree)
       return free !== -1 || !shares || (lanes.length < lanesMax && mayOpen()) ? free : shortest(lanes)

@@ -3,9 +3,11 @@
  *
  * Rules: what was passed on and not taken may pass `streamBytesMax` by one read, and no further. While the peer keeps
  * the reader waiting the call has its own deadline; while the reader keeps the peer waiting it has `readerTimeoutMs`.
+ * These two bound it, and nothing else: a connection that is replaced ends when its stream has.
  */
 import type { UpstreamLimits } from '../shared/limits.ts'
 import type { Call, StreamSource } from './call.ts'
+import type { IoEnvironment, Timer } from './environment.ts'
 import type { Transport } from './transport.ts'
 
 export class StreamPacing implements StreamSource {
@@ -41,4 +43,14 @@ export class StreamPacing implements StreamSource {
     this.isPaused = false
     this.#transport()?.resume()
   }
+}
+
+/** Comes back every `ms`, until it no longer goes on. */
+export function endUnless(goesOn: () => boolean, environment: IoEnvironment, ms: number, end: () => void): Timer {
+  const look = (): void => {
+    if (goesOn()) timer = environment.after(ms, look)
+    else end()
+  }
+  let timer = environment.after(ms, look)
+  return { cancel: () => timer.cancel() }
 }

@@ -6,6 +6,7 @@ import { describe, expect, test } from 'vitest'
 import { CallFlag } from '../channel/records.ts'
 import { IncomingStream } from '../main/incoming-stream.ts'
 import type { AnyOperation } from '../main/slots.ts'
+import type { ByteWriter } from '../plugin/byte-writer.ts'
 import type { ReplyPiece } from '../plugin/protocol.ts'
 import type { FakePeer } from '../testing/fake-network.ts'
 import { type BenchUpstream, KernelBench } from '../testing/kernel-bench.ts'
@@ -15,13 +16,16 @@ import { Random, withSeed } from '../testing/random.ts'
 const LINE = line as unknown as AnyOperation
 
 interface Ask {
+  /** Over a lane of a pool. */
+  readonly pooled?: boolean
   readonly deadlineMs?: number
   readonly session?: number
 }
 
 function streamOf(bench: KernelBench, text: string, streamBytesMax: number, ask: Ask = {}): IncomingStream {
   const { app } = bench.app
-  const flags = CallFlag.Stream | (ask.session === undefined ? CallFlag.Exclusive : CallFlag.Session)
+  const alone = ask.pooled === true ? CallFlag.Read | CallFlag.Idempotent : CallFlag.Exclusive
+  const flags = CallFlag.Stream | (ask.session === undefined ? alone : CallFlag.Session)
   const target = ask.session ?? 1
   return new IncomingStream(
     {
@@ -238,4 +242,86 @@ test('two that read one stream at once have each a piece of their own, in order'
   const pieces = results.flatMap((each) => (each.done === true ? [] : [each.value.bytes]))
   expect(Buffer.concat(pieces).equals(whole(100_000))).toBe(true)
   expect(results.at(-1)?.done).toBe(true)
+})
+
+describe('a stream over a lane of a pool', () => {
+  const POOLED = { pooled: true }
+  const LARGE = 4_000_000
+
+  test.each(['its life is over', 'its name moves'])('takes the time its reader takes, though %s', async (why) => {
+    const bench = new KernelBench()
+    bench.world.network.listen('b:1', linePeer())
+    bench.move('name', ['a:1'])
+    const limits = { laneLifeMs: 5_000, streamBytesMax: 100_000 }
+    await serving(
+      { at: 'name', lanes: 'pool', limits: why.includes('life') ? limits : { streamBytesMax: 100_000 } },
+      bench,
+    )
+    const reader = new Reader(streamOf(bench, `large ${LARGE}`, limits.streamBytesMax, POOLED))
+    void reader.read(1)
+    await bench.run(1_000)
+    if (!why.includes('life')) bench.move('name', ['b:1'])
+    await bench.run(200_000)
+    void reader.read()
+    await bench.run(1_000)
+    expect([reader.end, reader.bytes]).toEqual(['done', LARGE])
+    await bench.run(60_000)
+    expect(bench.world.network.open('a:1').length).toBe(why.includes('life') ? 1 : 0)
+  })
+
+  test('has it to itself, whatever it could share', async () => {
+    const bench = new KernelBench()
+    let peer: FakePeer | undefined
+    bench.world.network.listen('a:1', (accepted) => {
+      peer = accepted
+    })
+    bench.app.connect(1, { lanes: 'pool', handshake: false, limits: { lanesMax: 1 } })
+    await bench.run(20)
+    const sink = { begun: () => undefined, take: () => undefined }
+    const read = { reads: true, fingerprint: 7 }
+    const streamed = bench.app.call('stream', { ...read, sink })
+    const other = bench.app.call('other', read)
+    await bench.run(20)
+    expect(peer?.received.toString()).toBe('stream\n')
+    peer?.send('streamed\n')
+    await bench.run(20)
+    peer?.send('answer\n')
+    await bench.run(20)
+    expect([await streamed, await other]).toEqual([{ text: '' }, { text: 'answer' }])
+  })
+
+  test('that has begun is not begun again, whatever its peer says of it then', async () => {
+    const bench = new KernelBench()
+    let asked = 0
+    bench.world.network.listen('a:1', (peer) => {
+      peer.onData = () => {
+        asked++
+        peer.send(whole(40_000).subarray(0, 39_999))
+        bench.world.after(5, () => peer.send('\n-stale\nend\n'))
+      }
+    })
+    bench.app.connect(1, { lanes: 'pool', handshake: false })
+    await bench.run(20)
+    const pieces: Buffer[] = []
+    const sink = { begun: () => undefined, take: (bytes: Buffer) => void pieces.push(bytes) }
+    const encode = (out: ByteWriter): number => {
+      out.ascii('ask\n')
+      return 2
+    }
+    const threeLines: AnyOperation = { ...LINE, encode }
+    const ended = bench.app.app.call(
+      threeLines,
+      '',
+      1,
+      CallFlag.Stream | CallFlag.Idempotent,
+      0,
+      1 << 20,
+      undefined,
+      sink,
+    )
+    await bench.run(50)
+    await ended
+    expect(asked).toBe(1)
+    expect(Buffer.concat(pieces).subarray(39_999).toString()).toBe('\n-stale\nend\n')
+  })
 })

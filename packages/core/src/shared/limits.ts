@@ -139,7 +139,7 @@ export interface UpstreamLimits {
   readonly probeTimeoutMs: number
   /** A lane with unanswered calls from which nothing has come for this long is suspect; its monitor decides. */
   readonly laneSilenceMs: number
-  /** A connection that is replaced gets this long to finish what was written on it. */
+  /** A connection that is replaced gets this long to finish what was written on it; a streamed reply, all it takes. */
   readonly drainTimeoutMs: number
   /** First wait after a failed connect; doubles, with jitter, to the second. Reset by a successful handshake only. */
   readonly reconnectMinMs: number
