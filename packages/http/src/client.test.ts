@@ -123,6 +123,10 @@ describe('a request', () => {
     expect(await sentBy((api) => api.get('/a'), { proxy })).toBe(
       `GET http://api.test/a HTTP/1.1\r\nhost: api.test\r\n${authorization}\r\n`,
     )
+    const headers = { 'x-a': ['1', '2'], 'x-b': undefined }
+    expect(await sentBy((api) => api.get('/a'), { proxy, headers })).toBe(
+      `GET http://api.test/a HTTP/1.1\r\nhost: api.test\r\nx-a: 1\r\nx-a: 2\r\n${authorization}\r\n`,
+    )
     expect(await sentBy((api) => api.options('*'), { proxy })).toBe(
       `OPTIONS http://api.test HTTP/1.1\r\nhost: api.test\r\n${authorization}\r\n`,
     )
@@ -214,6 +218,14 @@ describe('what would break out of a request is refused, and nothing is sent', ()
     ['a host with a user', (api) => api.get('/', { headers: { host: 'a@b.test' } })],
     ['transfer-encoding', (api) => api.post('/', { body: 'a', headers: { 'Transfer-Encoding': 'chunked' } })],
     ['a content-length that is wrong', (api) => api.post('/', { body: 'abc', headers: { 'content-length': '2' } })],
+    [
+      'a content-length that is not that of a large body',
+      (api) => api.post('/', { body: Buffer.alloc(300_000), headers: { 'content-length': '5' } }),
+    ],
+    [
+      'a content-length that is not that of a Blob',
+      (api) => api.post('/', { body: new Blob(['abc']), headers: { 'content-length': '2' } }),
+    ],
     ['a content-length of no body', (api) => api.get('/', { headers: { 'content-length': '5' } })],
     ['a content-length that is none', (api) => api.post('/', { body: 'a', headers: { 'content-length': '+1' } })],
     ['two content-lengths', (api) => api.post('/', { body: 'a', headers: { 'content-length': ['1', '1'] } })],

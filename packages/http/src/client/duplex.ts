@@ -21,7 +21,7 @@ import {
 import type { HttpFields } from '../codec/fields.ts'
 import { isInterim } from '../codec/reply.ts'
 import { RequestHint } from '../codec/request.ts'
-import { type FieldsGiven, isToken } from '../codec/template.ts'
+import { type FieldsGiven, isToken, pairsOf } from '../codec/template.ts'
 import { PIECE_BYTES } from './contents.ts'
 import { type HttpCall, TAKE_OVER, UPLOAD_BYTES } from './operations.ts'
 import { ReplyReader } from './reply-reader.ts'
@@ -105,7 +105,8 @@ export async function tunnel(
   if (typeof authority !== 'string' || !AUTHORITY.test(authority)) {
     throw wrong('a tunnel leads to host:port, IPv6 in brackets')
   }
-  const headers: FieldsGiven = [...pairs(options.headers), ['host', authority]]
+  const given = options.headers === undefined ? [] : pairsOf(options.headers)
+  const headers: FieldsGiven = [...given.filter(([name]) => name.toLowerCase() !== 'host'), ['host', authority]]
   const call = requests.prepareTakeOver('CONNECT ', authority, RequestHint.Connect, headers, [])
   return await takeOver(link, call, options, (status) => {
     if (status < 200 || status > 299) throw refused('TUNNEL_REFUSED', status, 'did not open the tunnel')
@@ -146,6 +147,8 @@ class TakenOver implements HttpDuplex {
   readonly headers: HttpFields
   readonly #session: SessionLink
   readonly #reader: ReplyReader
+  /** The last write: the next one stands behind it, and fails if it did. */
+  #written: Promise<void> = Promise.resolve()
 
   constructor(session: SessionLink, reader: ReplyReader, status: number, headers: HttpFields) {
     this.#session = session
@@ -158,11 +161,15 @@ class TakenOver implements HttpDuplex {
   async write(data: string | Uint8Array): Promise<void> {
     const bytes = typeof data === 'string' ? Buffer.from(data) : data
     if (!(bytes instanceof Uint8Array)) throw wrong('write() takes text or bytes')
-    const written: Promise<void>[] = []
-    for (let at = 0; at < bytes.length; at += PIECE_BYTES) {
-      written.push(this.#session.request(UPLOAD_BYTES, bytes.subarray(at, at + PIECE_BYTES), { deadlineMs: 0 }))
+    const written = this.#written.then(() => this.#send(bytes))
+    this.#written = written
+    try {
+      await written
+    } catch (error) {
+      // Nothing may follow a hole.
+      await this.close()
+      throw error
     }
-    await Promise.all(written)
   }
 
   /** Leaving the loop early ends the connection. */
@@ -182,6 +189,13 @@ class TakenOver implements HttpDuplex {
   [Symbol.asyncDispose](): Promise<void> {
     return this.close()
   }
+
+  /** A piece at a time: what waits for a slow peer is the caller's, and takes nobody's place in the kernel. */
+  async #send(bytes: Uint8Array): Promise<void> {
+    for (let at = 0; at < bytes.length; at += PIECE_BYTES) {
+      await this.#session.request(UPLOAD_BYTES, bytes.subarray(at, at + PIECE_BYTES), { deadlineMs: 0 })
+    }
+  }
 }
 
 function refused(code: string, status: number, what: string): RemoteError {
@@ -190,12 +204,6 @@ function refused(code: string, status: number, what: string): RemoteError {
 
 function isProtocol(value: unknown): boolean {
   return typeof value === 'string' && value.split('/').length <= 2 && value.split('/').every(isToken)
-}
-
-function pairs(given: FieldsGiven | undefined): [string, string][] {
-  if (given === undefined) return []
-  const all = Symbol.iterator in given ? [...given] : Object.entries(given)
-  return (all as [string, string][]).filter(([name]) => String(name).toLowerCase() !== 'host')
 }
 
 const AUTHORITY = /^([A-Za-z0-9][A-Za-z0-9._-]*|\[[0-9A-Fa-f:.]+\]):\d{1,5}$/

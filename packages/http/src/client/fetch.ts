@@ -110,12 +110,12 @@ function refusePlace(input: string): void {
   }
 }
 
-function refuseUnsupported(request: Request, init: RequestInit | undefined): void {
+function refuseUnsupported(request: Request, init: RequestInit | null | undefined): void {
   const { protocol } = new URL(request.url)
   if (protocol !== 'http:' && protocol !== 'https:') throw wrong(`fetch knows http: and https:, not ${protocol}`)
   if (request.integrity !== '') throw wrong('integrity is not supported: compare a digest of the body')
   if (request.cache === 'only-if-cached') throw wrong("there is no cache: 'only-if-cached' can find nothing")
-  if (init !== undefined && 'dispatcher' in init && init.dispatcher !== undefined) {
+  if (init !== undefined && init !== null && 'dispatcher' in init && init.dispatcher !== undefined) {
     throw wrong('a dispatcher is of another client: options go into createFetch()')
   }
 }
@@ -177,6 +177,8 @@ function readable(
     type: 'bytes',
     async pull(controller) {
       try {
+        // A body that came with its head is no call any more that the signal would end.
+        signal.throwIfAborted()
         let { done, value } = await pieces.next()
         while (done !== true && value.length === 0) ({ done, value } = await pieces.next())
         // A byte stream takes the memory it is given away from everybody else.
@@ -186,6 +188,7 @@ function readable(
         ;(controller as ReadableByteStreamController).byobRequest?.respond(0)
       } catch (error) {
         lease.release()
+        pieces.return?.().catch(() => undefined)
         controller.error(signal.aborted ? signal.reason : failed(error))
       }
     },

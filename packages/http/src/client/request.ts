@@ -17,8 +17,9 @@ import {
   wrong,
 } from '@iokernel/core/toolkit'
 import type { HttpApp } from '../app.ts'
+import { checkLength } from '../codec/encode.ts'
 import { RequestHint } from '../codec/request.ts'
-import { type FieldsGiven, isToken, TemplateCache, type TemplateDefaults } from '../codec/template.ts'
+import { type FieldsGiven, isToken, pairsOf, TemplateCache, type TemplateDefaults } from '../codec/template.ts'
 import { type BodyGiven, type Contents, contentsOf } from './contents.ts'
 import { type HttpCall, type HttpOperation, isKnown, type MethodOperations, operationsFor } from './operations.ts'
 import type { OnInformation } from './response.ts'
@@ -159,6 +160,8 @@ export class Requests {
     if (template.closes) hint |= RequestHint.CloseAfter
     if (onInformation !== undefined) hint |= RequestHint.Interim
     const isUpload = contents !== undefined && (contents.whole === undefined || expectContinue === true || isChunked)
+    const knownBytes = lengthOf(contents)
+    if (isUpload && knownBytes !== undefined) checkLength(template, knownBytes)
     return {
       operation: this.#operation(method),
       call: {
@@ -169,7 +172,7 @@ export class Requests {
         isHead: method.isHead,
         saysNone: method.saysNone,
         body: isUpload ? undefined : contents?.whole,
-        uploadBytes: isUpload && !isChunked ? (lengthOf(contents) ?? template.bodyBytes) : undefined,
+        uploadBytes: isUpload && !isChunked ? (knownBytes ?? template.bodyBytes) : undefined,
         onInformation,
         bodyBytesMax: options.bodyBytesMax ?? this.#app.bodyBytesMax,
       },
@@ -207,8 +210,7 @@ export class Requests {
 
 function defaultsOf({ host, headers, proxyAuthorization }: HttpApp): TemplateDefaults {
   if (proxyAuthorization === undefined) return { host, fields: headers }
-  const pairs = Symbol.iterator in headers ? [...headers] : Object.entries(headers)
-  return { host, fields: [...(pairs as [string, string][]), ['proxy-authorization', proxyAuthorization]] }
+  return { host, fields: [...pairsOf(headers), ['proxy-authorization', proxyAuthorization]] }
 }
 
 function lengthOf(contents: Contents | undefined): number | undefined {

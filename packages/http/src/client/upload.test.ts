@@ -1,4 +1,5 @@
 /** Bodies that follow their heads, and connections that stop being HTTP: against a link whose other end is the test. */
+import { LocalError, RemoteError } from '@iokernel/core/plugin'
 import { describe, expect, it } from 'vitest'
 import { FakeLink } from '../../fixtures/link.ts'
 import { type HttpClient, httpClient } from '../client.ts'
@@ -181,9 +182,12 @@ describe('an upload', () => {
     expect(link.closed).toBe(1)
   })
 
-  it('fails with its source’s own error, whose rest the server never takes for a whole body', async () => {
+  it.each<[title: string, failure: Error]>([
+    ['any', new Error('the disk is gone')],
+    ['of another reply, whose connection is gone', new RemoteError('CLOSED_BY_PEER', 'the peer closed the connection')],
+    ['of another session', new LocalError('SESSION_LOST', 'the session is gone')],
+  ])('fails with its source’s own error (%s), and no server takes its rest for a whole body', async (_, failure) => {
     const link = answering(OK)
-    const failure = new Error('the disk is gone')
     const body = (async function* () {
       yield 'a'
       throw failure
@@ -222,6 +226,36 @@ describe('an upgrade', () => {
     expect(link.closed).toBe(1)
   })
 
+  it('is written to in order, a piece at a time', async () => {
+    const link = new FakeLink([SWITCHED, new Promise<string>(() => undefined)])
+    const duplex = await clientOf(link).upgrade('/', { protocol: 'echo' })
+    let waiting = 0
+    let mostWaiting = 0
+    link.onWritten = async () => {
+      mostWaiting = Math.max(mostWaiting, ++waiting)
+      await new Promise((resolve) => setImmediate(resolve))
+      waiting--
+    }
+    await Promise.all([duplex.write('a'.repeat(200_000)), duplex.write('b'), duplex.write('c'.repeat(70_000))])
+    expect(mostWaiting).toBe(1)
+    expect(link.sent.endsWith(`\r\n\r\n${'a'.repeat(200_000)}b${'c'.repeat(70_000)}`)).toBe(true)
+  })
+
+  it('has nothing written to it behind what could not be', async () => {
+    const link = new FakeLink([SWITCHED, new Promise<string>(() => undefined)])
+    const duplex = await clientOf(link).upgrade('/', { protocol: 'echo' })
+    const full = new LocalError('PENDING_BYTES_LIMIT', 'no room')
+    link.onWritten = () => {
+      throw full
+    }
+    const writes = [duplex.write('a'), duplex.write('b')]
+    expect(await Promise.allSettled(writes)).toEqual(Array(2).fill({ status: 'rejected', reason: full }))
+    link.onWritten = undefined
+    await expect(duplex.write('c')).rejects.toBe(full)
+    expect(hintsOf(link)).toEqual([Request | Upgrade, UploadPart])
+    expect(link.closed).toBe(1)
+  })
+
   it.each([
     ['a refusal', 'HTTP/1.1 426 No\r\ncontent-length: 0\r\n\r\n', 'UPGRADE_REFUSED'],
     ['a page', OK, 'UPGRADE_REFUSED'],
@@ -245,6 +279,12 @@ describe('a tunnel', () => {
     await duplex.write(Buffer.alloc(100_000, 'x'))
     expect(hintsOf(link)).toEqual([Request | Connect, UploadPart, UploadPart])
     for await (const bytes of duplex) expect(String(bytes)).toBe('hello')
+  })
+
+  it('takes headers as every request does, but for its host', async () => {
+    const link = new FakeLink(['HTTP/1.1 200 OK\r\n\r\n'])
+    await clientOf(link).tunnel('a.test:1', { headers: { 'x-a': ['1', '2'], 'x-b': undefined, Host: 'b.test' } })
+    expect(link.sent).toBe('CONNECT a.test:1 HTTP/1.1\r\nhost: a.test:1\r\nx-a: 1\r\nx-a: 2\r\n\r\n')
   })
 
   it('is refused with the status of the proxy', async () => {

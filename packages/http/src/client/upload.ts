@@ -76,6 +76,8 @@ class Pump {
   /** For each piece; by default the upstream's own. */
   readonly #writing: CallOptions
   #isStopped = false
+  /** Of a piece that could not be written. */
+  #writeFailure: unknown
   #interrupt: (() => void) | undefined
   #begin: (() => void) | undefined
 
@@ -98,8 +100,10 @@ class Pump {
   /** Sends the body. What goes wrong is told to the reader of the reply. */
   run(waitsForContinue: boolean): void {
     this.#run(waitsForContinue).catch((error: unknown) => {
-      // A connection that is gone has told the reply why.
-      if (!this.#isStopped && !isLoss(error)) this.#reader.fail(error)
+      // A connection that is gone has told the reply why. What a source throws nobody else tells, whatever it is: it may
+      // be the body of another reply, whose connection is gone.
+      const isTold = error === this.#writeFailure && isLoss(error)
+      if (!this.#isStopped && !isTold) this.#reader.fail(error)
     })
   }
 
@@ -150,8 +154,13 @@ class Pump {
     if (declared !== undefined && sent < declared && !this.#isStopped) throw wrongLength('fewer')
   }
 
-  #write<Args>(operation: Operation<Args, void>, args: Args): Promise<void> {
-    return this.#session.request(operation, args, this.#writing)
+  async #write<Args>(operation: Operation<Args, void>, args: Args): Promise<void> {
+    try {
+      await this.#session.request(operation, args, this.#writing)
+    } catch (error) {
+      this.#writeFailure = error
+      throw error
+    }
   }
 
   #lastLines(): string {

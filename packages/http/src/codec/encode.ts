@@ -70,7 +70,7 @@ export function writeLastChunk(out: ByteWriter, trailers: string): void {
 }
 
 /** What a caller says of the length must be so: a peer would take what follows for another request. */
-function checkLength({ bodyBytes }: HeadTemplate, byteLength: number): void {
+export function checkLength({ bodyBytes }: HeadTemplate, byteLength: number): void {
   if (bodyBytes === undefined || bodyBytes === byteLength) return
   throw new LocalError('ARGUMENT', 'the header content-length is not the length of the body: leave it off')
 }

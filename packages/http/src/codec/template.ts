@@ -164,8 +164,8 @@ function takeSpecial(key: string, value: string, state: SpecialFields): boolean 
   return false
 }
 
-/** Checked, in order, `undefined` left out. */
-function pairsOf(given: FieldsGiven): [name: string, value: string][] {
+/** Checked, in order, lists as lines of their own, `undefined` left out. */
+export function pairsOf(given: FieldsGiven): [name: string, value: string][] {
   if (typeof given !== 'object' || given === null) throw wrong('headers are an object, or pairs of name and value')
   const pairs: [string, string][] = []
   if (Symbol.iterator in given) {

@@ -229,6 +229,19 @@ inEveryMode('fetch', (world) => {
     expect(pieces).toEqual(['abcd', 'ef'])
   })
 
+  it('ends with its signal’s reason though the body has come whole', async () => {
+    const { url } = await world.serve((_, response) =>
+      response.setHeader('content-encoding', 'gzip').end(gzipSync('a')),
+    )
+    const fetch = fetchOf(world.kernel)
+    const reason = new Error('enough')
+    const controller = new AbortController()
+    const response = await fetch(url, { signal: controller.signal })
+    controller.abort(reason)
+    await expect(response.text()).rejects.toBe(reason)
+    expect(await (await fetch(url, null as never)).text()).toBe('a')
+  })
+
   it('ends with its signal’s reason: before, in the head, in the body', async () => {
     const { url } = await world.serve((request, response) => {
       if (request.url === '/body') response.write('begin')
