@@ -5,7 +5,8 @@
  * 1. A connection has one borrower at a time. It is reset before the next one where a session had it, or where the peer
  *    said that state was left behind; a connection that cannot be reset is closed.
  * 2. Lanes and sessions are apart: no session waits for a lane's traffic, and the reverse.
- *    A session's own calls are pipelined as far as `Connection.callsMax` goes, in their order.
+ *    A session's own calls are pipelined as far as `Connection.callsMax` goes, in their order; those that nothing
+ *    answers go out at once.
  * 3. Who waits longest is served first. Waiting ends at the deadline.
  * 4. A call that was given up while it ran is cancelled at the peer, where the protocol can: the request for that goes
  *    over a connection of its own, and nothing is written on this one until the call is answered and that connection
@@ -110,7 +111,7 @@ export class SessionPool implements ConnectionOwner {
     const { connection } = session
     const borrowed = connection === undefined ? undefined : this.#connections.get(connection)
     if (connection?.phase !== 'ready' || borrowed === undefined) return false
-    if (borrowed.held.count === 0 && mayWrite(connection, borrowed, call)) {
+    if (mayWrite(connection, borrowed, call)) {
       connection.submit(call, nowMs)
     } else {
       call.state = CallState.Queued
@@ -392,10 +393,14 @@ export class SessionPool implements ConnectionOwner {
   }
 }
 
-/** What nothing answers counts for nothing: the body of a request goes out behind its head. */
-function mayWrite(connection: LiveConnection, { cancel }: Borrowed, { flags }: Call): boolean {
+/**
+ * What nothing answers is never held but by a cancel: it belongs to a request that is on its way (the pieces of a file),
+ * and what waits behind that request waits for them.
+ */
+function mayWrite(connection: LiveConnection, { cancel, held }: Borrowed, call: Call): boolean {
   if (cancel !== undefined) return false
-  return (flags & CallFlag.Silent) !== 0 || connection.unanswered.count < connection.callsMax
+  if ((call.flags & CallFlag.Silent) !== 0) return true
+  return connection.unanswered.count < connection.callsMax && (held.count === 0 || held.first === call)
 }
 
 const GIVEN_BACK = new LocalError('SESSION_CLOSED', 'the session was given back')

@@ -107,7 +107,8 @@ export interface Operation<Args, Reply> {
   readonly idempotent: boolean
   /**
    * `written`: nothing answers it; the call settles when the operating system has taken its bytes, and `decode` is
-   * given none. Default `reply`.
+   * given none. Default `reply`. On a session it goes out at once, whatever waits there: what belongs behind a request
+   * is sent when that is on its way.
    */
   readonly answer?: 'reply' | 'written'
   /** May leave state behind that others must not see: the connection is reset before anyone else uses it. */
