@@ -44,4 +44,25 @@ export {
   type PushReader,
   type Subscription,
 } from './subscription.ts'
+export {
+  type Address,
+  addressOf,
+  addressText,
+  badTarget,
+  checkCredentials,
+  checkTarget,
+  type DiscoveryTarget,
+  decoded,
+  directTls,
+  discoveryIn,
+  type Identity,
+  isSocket,
+  nameTarget,
+  type TargetUrl,
+  takeAddress,
+  takeHost,
+  takePort,
+  takeSocket,
+  takeUrl,
+} from './target.ts'
 export { identityOf, upstreamKey } from './upstream-key.ts'
