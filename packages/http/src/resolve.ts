@@ -10,7 +10,8 @@
  */
 import { ByteWriter, type NameTarget, type Resolved, type TlsOptions } from '@iokernel/core/plugin'
 import {
-  isPlainObject,
+  badTarget,
+  checkTarget,
   type Kind,
   must,
   mustBeAddresses,
@@ -19,7 +20,10 @@ import {
   mustBeDiscovery,
   mustBeText,
   mustBeTls,
+  nameTarget,
   problemIn,
+  takeAddress,
+  takeSocket,
   upstreamKey,
 } from '@iokernel/core/toolkit'
 import type { HttpApp } from './app.ts'
@@ -28,7 +32,7 @@ import { type FieldsGiven, makeTemplate } from './codec/template.ts'
 import type { HttpIo } from './io.ts'
 import { FRAMER_LIMITS, type FramerLimits, HEAD_BYTES_MAX_LARGEST } from './limits.ts'
 import { type Environment, type ForwardProxy, parseProxy, proxyInEnvironment } from './resolve/proxy.ts'
-import { bad, checkedSocket, isNumeric, type ParsedTarget, PORTS, parseAddress, parseTarget } from './target.ts'
+import { type ParsedTarget, PORTS, parseAddress, parseTarget } from './target.ts'
 
 export interface HttpTarget {
   /** `https://api.internal`. With one of the next three it says what Host and the certificate are, not where to go. */
@@ -70,10 +74,8 @@ export function resolve(
   environment: Environment = process.env,
 ): Resolved<HttpIo, HttpApp> {
   const given: HttpTarget = typeof target === 'string' ? { origin: target } : target
-  if (!isPlainObject(given)) throw bad('a target is a URL like https://api.internal, or an object')
-  const problem = problemIn(given, TARGET)
-  if (problem !== undefined) throw bad(problem)
-  if (given.origin === undefined) throw bad("a target has an origin: { origin: 'https://api.internal' }")
+  checkTarget(given, TARGET, 'https://api.internal')
+  if (given.origin === undefined) throw badTarget("a target has an origin: { origin: 'https://api.internal' }")
   const place = parseTarget(given.origin)
   const proxy = proxyOf(given, place, environment)
   const name = nameOf(given, place, proxy)
@@ -132,9 +134,9 @@ function proxyOf(given: HttpTarget, place: ParsedTarget, environment: Environmen
   const isElsewhere = [given.addresses, given.socketPath, given.discovery].some((other) => other !== undefined)
   const { address, hostname, encrypted } = place
   if (given.proxy !== undefined) {
-    if (given.proxyFromEnvironment === true) throw bad('proxy and proxyFromEnvironment exclude each other')
+    if (given.proxyFromEnvironment === true) throw badTarget('proxy and proxyFromEnvironment exclude each other')
     if (isElsewhere || address === undefined)
-      throw bad('a proxy finds its own way: it goes with http:// and https:// alone')
+      throw badTarget('a proxy finds its own way: it goes with http:// and https:// alone')
   }
   const fromEnvironment = given.proxyFromEnvironment === true && !isElsewhere && address !== undefined
   const proxy =
@@ -144,7 +146,7 @@ function proxyOf(given: HttpTarget, place: ParsedTarget, environment: Environmen
         : undefined
       : parseProxy(given.proxy)
   if (proxy?.encrypted === true && encrypted) {
-    throw bad('TLS within TLS is not supported: for https targets speak to the proxy by http://')
+    throw badTarget('TLS within TLS is not supported: for https targets speak to the proxy by http://')
   }
   return proxy
 }
@@ -153,17 +155,20 @@ function nameOf(given: HttpTarget, place: ParsedTarget, proxy: ForwardProxy | un
   const portDefault = PORTS[place.encrypted ? 'https' : 'http']
   const others = [given.addresses, given.socketPath ?? place.socketPath, given.discovery ?? place.discovery]
   if (others.filter((other) => other !== undefined).length > 1) {
-    throw bad('one place is enough: addresses, socketPath or discovery')
+    throw badTarget('one place is enough: addresses, socketPath or discovery')
   }
   const socketPath = given.socketPath ?? place.socketPath
-  if (socketPath !== undefined) return { discovery: 'static', target: checkedSocket(socketPath), portDefault }
+  if (socketPath !== undefined) return nameTarget([takeSocket(socketPath)], portDefault)
   const discovery = given.discovery ?? place.discovery
   if (discovery !== undefined) return { discovery: discovery.name, target: discovery.target, portDefault }
   const addresses =
     proxy === undefined
       ? (given.addresses?.map((address) => parseAddress(address, place.encrypted)) ?? [place.address as string])
       : [proxy.address]
-  return { discovery: addresses.every(isNumeric) ? 'static' : 'dns', target: addresses.join(','), portDefault }
+  return nameTarget(
+    addresses.map((address) => takeAddress(address)),
+    portDefault,
+  )
 }
 
 function tlsOf(
@@ -174,10 +179,11 @@ function tlsOf(
 ): TlsOptions | undefined {
   const isEncrypted = place.encrypted || proxy?.encrypted === true
   if (!isEncrypted) {
-    if (given.tls !== undefined) throw bad('tls goes with https://')
+    if (given.tls !== undefined) throw badTarget('tls goes with https://')
     return undefined
   }
-  if (name.target.startsWith('/') && name.discovery === 'static') throw bad('TLS over a unix socket is not supported')
+  if (name.target.startsWith('/') && name.discovery === 'static')
+    throw badTarget('TLS over a unix socket is not supported')
   const options = typeof given.tls === 'object' ? given.tls : {}
   const hostname = proxy?.encrypted === true ? proxy.hostname : place.hostname
   return {

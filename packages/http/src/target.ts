@@ -9,14 +9,14 @@
  * brackets. A target is a place: a path, a query or credentials belong to requests, and are an error here. What is not
  * understood is an error, never ignored. No message holds what was given.
  */
-import { LocalError } from '@iokernel/core/plugin'
+import { badTarget, type DiscoveryTarget, decoded, takeSocket } from '@iokernel/core/toolkit'
 
 export interface ParsedTarget {
   readonly encrypted: boolean
   /** `host:port`, IPv6 in brackets; undefined for the other two. */
   readonly address: string | undefined
   readonly socketPath: string | undefined
-  readonly discovery: { readonly name: string; readonly target: string } | undefined
+  readonly discovery: DiscoveryTarget | undefined
   /** The value of Host. */
   readonly host: string
   /** Without port and brackets: what certificates are for. Undefined where only a discovery knows it. */
@@ -27,21 +27,22 @@ export const PORTS = { http: 80, https: 443 } as const
 
 export function parseTarget(text: string): ParsedTarget {
   const parts = SCHEME.exec(text)
-  if (parts === null) throw bad('a target is a URL like https://api.internal, or an object')
+  if (parts === null) throw badTarget('a target is a URL like https://api.internal, or an object')
   const base = (parts[1] as string).toLowerCase()
   const extension = parts[2]?.toLowerCase()
   const rest = parts[3] as string
   if (base !== 'http' && base !== 'https') {
-    throw bad('the scheme of a target is http:, https:, http+unix: or http+<discovery>:')
+    throw badTarget('the scheme of a target is http:, https:, http+unix: or http+<discovery>:')
   }
   const encrypted = base === 'https'
   if (extension === undefined) return parseOrigin(text, encrypted)
-  const written = decode(rest)
+  const written = decoded(rest, 'target')
   if (extension === 'unix') {
-    if (encrypted) throw bad('TLS over a unix socket is not supported')
-    return { ...NOWHERE, encrypted, socketPath: checkedSocket(written), host: 'localhost', hostname: 'localhost' }
+    if (encrypted) throw badTarget('TLS over a unix socket is not supported')
+    return { ...NOWHERE, encrypted, socketPath: takeSocket(written).host, host: 'localhost', hostname: 'localhost' }
   }
-  if (written === '' || /[?#]/.test(rest)) throw bad('a discovery needs what it is to look for: http+name://target')
+  if (written === '' || /[?#]/.test(rest))
+    throw badTarget('a discovery needs what it is to look for: http+name://target')
   const first = (written.split(/[/,]/, 1)[0] as string).toLowerCase()
   return {
     ...NOWHERE,
@@ -58,43 +59,30 @@ export function parseAddress(text: string, encrypted: boolean): string {
   return address as string
 }
 
-export function checkedSocket(path: string): string {
-  if (!path.startsWith('/') || path.length < 2) throw bad('the path of a socket is absolute: http+unix:///run/app.sock')
-  if (path.includes(',') || path.includes('\0')) throw bad('the path of a socket has neither a comma nor a NUL')
-  return path
-}
-
-/** True for `1.2.3.4:80` and `[::1]:80`: nothing to look up. */
-export function isNumeric(address: string): boolean {
-  return address.startsWith('[') || /^\d{1,3}(\.\d{1,3}){3}:/.test(address)
-}
-
 /** Throws where there is more than a place. */
 export function parsePlace(text: string, what: string): URL {
   // The platform drops these without a word.
-  if (INVISIBLE.test(text)) throw bad(`${what} holds a space or a control character`)
+  if (INVISIBLE.test(text)) throw badTarget(`${what} holds a space or a control character`)
   let url: URL
   try {
     url = new URL(text)
   } catch {
-    throw bad(`${what} is a URL like https://api.internal:8443`)
+    throw badTarget(`${what} is a URL like https://api.internal:8443`)
   }
   if (url.pathname !== '/' && url.pathname !== '')
-    throw bad(`${what} is a place and has no path: paths go into requests`)
-  if (url.search !== '' || url.hash !== '' || /[?#]/.test(text)) throw bad(`${what} has neither a query nor a fragment`)
-  if (!HOSTNAME.test(url.hostname)) throw bad(`${what} has a host of letters, digits, dots and hyphens, or an address`)
-  if (url.port === '0') throw bad(`${what} has a port from 1 to 65535`)
+    throw badTarget(`${what} is a place and has no path: paths go into requests`)
+  if (url.search !== '' || url.hash !== '' || /[?#]/.test(text))
+    throw badTarget(`${what} has neither a query nor a fragment`)
+  if (!HOSTNAME.test(url.hostname))
+    throw badTarget(`${what} has a host of letters, digits, dots and hyphens, or an address`)
+  if (url.port === '0') throw badTarget(`${what} has a port from 1 to 65535`)
   return url
-}
-
-export function bad(message: string): LocalError {
-  return new LocalError('TARGET', message)
 }
 
 function parseOrigin(text: string, encrypted: boolean): ParsedTarget {
   const url = parsePlace(text, 'a target')
   if (url.username !== '' || url.password !== '') {
-    throw bad('credentials do not go into the URL of a target: give headers: { authorization }')
+    throw badTarget('credentials do not go into the URL of a target: give headers: { authorization }')
   }
   const port = url.port === '' ? PORTS[encrypted ? 'https' : 'http'] : url.port
   return {
@@ -109,14 +97,6 @@ function parseOrigin(text: string, encrypted: boolean): ParsedTarget {
 /** What a discovery looks for is nearly always the name of the service. */
 function hostOf(text: string): string {
   return /^[a-z0-9._-]+(:\d{1,5})?$/.test(text) ? text : 'localhost'
-}
-
-function decode(text: string): string {
-  try {
-    return decodeURIComponent(text)
-  } catch {
-    throw bad('the target is not percent-encoded rightly: write % as %25')
-  }
 }
 
 const SCHEME = /^([a-z]+)(?:\+([a-z0-9.-]+))?:\/\/(.*)$/is

@@ -8,8 +8,12 @@
  */
 import type { NameTarget, Resolved, TlsOptions } from '@iokernel/core/plugin'
 import {
+  type Address,
+  addressOf,
+  badTarget,
   type Check,
-  isPlainObject,
+  checkTarget,
+  directTls,
   type Kind,
   must,
   mustBeAddresses,
@@ -19,7 +23,10 @@ import {
   mustBePort,
   mustBeText,
   mustBeTls,
+  nameTarget,
   problemIn,
+  takeAddress,
+  takeSocket,
   upstreamKey,
 } from '@iokernel/core/toolkit'
 import { checkedMethod } from './client/methods.ts'
@@ -27,7 +34,7 @@ import { callBytes } from './codec/encode.ts'
 import { foreignCodec, type ValueCodec, type ValueOptions, valueCodec } from './codec/values.ts'
 import type { RpcIo } from './io.ts'
 import { DEPTH_MAX_LARGEST, FRAMER_LIMITS, type FramerLimits } from './limits.ts'
-import { bad, isNumeric, type ParsedUrl, PORT_DEFAULT, parseHost, parseUrl } from './target.ts'
+import { type ParsedUrl, PORT_DEFAULT, parseUrl, URL_LIKE } from './target.ts'
 
 /** A call that the kernel makes by itself. */
 export interface OwnCall {
@@ -65,12 +72,10 @@ export interface RpcApp {
 
 export function resolve(target: string | RpcTarget): Resolved<RpcIo, RpcApp> {
   const given: RpcTarget = typeof target === 'string' ? { url: target } : target
-  if (!isPlainObject(given)) throw bad('a target is a URL like msgpack-rpc://host:6666, or an object')
-  const problem = problemIn(given, TARGET)
-  if (problem !== undefined) throw bad(problem)
+  checkTarget(given, TARGET, URL_LIKE)
   const url = given.url === undefined ? undefined : parseUrl(given.url)
   const name = nameOf(given, url)
-  const tls = tlsOf(given, url)
+  const tls = directTls(given.tls, url?.encrypted === true, name)
   const codec = codecOf(given.codec)
   const io: RpcIo = {
     limits: limitsOf(given.limits ?? {}),
@@ -153,37 +158,22 @@ function nameOf(given: RpcTarget, url: ParsedUrl | undefined): NameTarget {
   const places = [given.url, given.host, given.hosts, given.path, given.discovery].filter(
     (place) => place !== undefined,
   )
-  if (places.length !== 1) throw bad('one place, and no more than one: url, host, hosts, path or discovery')
-  if ((given.port === undefined) !== (given.host === undefined)) throw bad('host and port go together')
-  const path = given.path ?? url?.path
-  if (path !== undefined) {
-    if (!path.startsWith('/') || path.length < 2) throw bad('the path of a socket is absolute')
-    if (path.includes(',')) throw bad('the path of a socket has no comma')
-    return { discovery: 'static', target: path, portDefault: PORT_DEFAULT }
-  }
+  if (places.length !== 1) throw badTarget('one place, and no more than one: url, host, hosts, path or discovery')
+  if ((given.port === undefined) !== (given.host === undefined)) throw badTarget('host and port go together')
   const discovery = given.discovery ?? url?.discovery
   if (discovery !== undefined) return { discovery: discovery.name, target: discovery.target, portDefault: PORT_DEFAULT }
-  const hosts =
-    given.host !== undefined ? [hostOf(given.host, given.port)] : (given.hosts?.map(parseHost) ?? url?.hosts ?? [])
-  return { discovery: hosts.every(isNumeric) ? 'static' : 'dns', target: hosts.join(','), portDefault: PORT_DEFAULT }
+  return nameTarget(addressesOf(given, url), PORT_DEFAULT)
 }
 
-/** The object form writes IPv6 without brackets too. */
-function hostOf(host: string, port: number | undefined): string {
-  const isBare = host.includes(':') && !host.startsWith('[')
-  return parseHost(`${isBare ? `[${host}]` : host}:${port}`)
-}
-
-function tlsOf(given: RpcTarget, url: ParsedUrl | undefined): TlsOptions | undefined {
-  if (given.tls === false || (given.tls === undefined && url?.encrypted !== true)) return undefined
-  if (given.path !== undefined || url?.path !== undefined) throw bad('TLS over a unix socket is not supported')
-  const options = typeof given.tls === 'object' ? given.tls : {}
-  return { ...options, mode: 'direct' }
+function addressesOf({ host, port, hosts, path }: RpcTarget, url: ParsedUrl | undefined): readonly Address[] {
+  if (path !== undefined) return [takeSocket(path)]
+  if (host !== undefined) return [addressOf(host, port)]
+  return hosts?.map((text) => takeAddress(text)) ?? url?.addresses ?? []
 }
 
 function limitsOf(given: Partial<FramerLimits>): RpcIo['limits'] {
   const depthMax = given.depthMax ?? FRAMER_LIMITS.depthMax
-  if (depthMax > DEPTH_MAX_LARGEST) throw bad(`depthMax is at most ${DEPTH_MAX_LARGEST}: codecs recurse`)
+  if (depthMax > DEPTH_MAX_LARGEST) throw badTarget(`depthMax is at most ${DEPTH_MAX_LARGEST}: codecs recurse`)
   return {
     frameBytesMax: given.frameBytesMax ?? FRAMER_LIMITS.frameBytesMax,
     depthMax,

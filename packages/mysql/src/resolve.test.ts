@@ -112,6 +112,7 @@ describe('options', () => {
     ['a zone that is none', 'mysql://app@db?timezone=CET'],
     ['a port that is none', 'mysql://app@db:99999'],
     ['a host that is none', 'mysql://app@d b'],
+    ['a slash that is not encoded in a password', 'mysql://app:hunter2/x@db'],
     ['two places', { host: 'a', socket: '/b' }],
     ['an unknown field', { pass: 'x' }],
     ['a field of a wrong type', { port: '3306' }],

@@ -14,16 +14,28 @@
  */
 import { userInfo } from 'node:os'
 import type { Cloneable, NameTarget, Resolved, TlsOptions } from '@iokernel/core/plugin'
-import { identityOf, isPlainObject, problemIn, upstreamKey } from '@iokernel/core/toolkit'
+import {
+  type Address,
+  addressText,
+  badTarget,
+  checkCredentials,
+  checkTarget,
+  identityOf,
+  isSocket,
+  nameTarget,
+  takePort,
+  takeSocket,
+  upstreamKey,
+} from '@iokernel/core/toolkit'
 import { APP_DEFAULTS, type MysqlApp, type TypeParsers } from './app.ts'
 import type { Zone } from './codec/times.ts'
 import type { MysqlIo, Pipelining, SslMode, TargetRole } from './io.ts'
 import { FRAMER_LIMITS, type FramerLimits, STATEMENTS } from './limits.ts'
 import { encryptionOf, readPem } from './resolve/encryption.ts'
 import { type Environment, environmentSettings } from './resolve/environment.ts'
-import { addressOf, isSocket, nameTarget, type Place, PORT_DEFAULT, placeOf, portOf } from './resolve/places.ts'
+import { PORT_DEFAULT, placeOf } from './resolve/places.ts'
 import { TARGET } from './resolve/target-kind.ts'
-import { bad, type ParsedUrl, parseUrl, type Settings } from './target.ts'
+import { type ParsedUrl, parseUrl, type Settings, URL_LIKE } from './target.ts'
 
 /** Who to be: a password, or a user and a password. */
 export type MysqlCredentials = string | { readonly user?: string; readonly password: string }
@@ -97,9 +109,7 @@ export function resolve(
   environment: Environment = process.env,
 ): Resolved<MysqlIo, MysqlApp> {
   const given: MysqlTarget = typeof target === 'string' ? { url: target } : target
-  if (!isPlainObject(given)) throw bad('a target is a URL like mysql://host:3306/database, or an object')
-  const problem = problemIn(given, TARGET)
-  if (problem !== undefined) throw bad(problem)
+  checkTarget(given, TARGET, URL_LIKE)
   const url = given.url === undefined ? undefined : parseUrl(given.url)
   const said = new Map([...(url?.settings ?? []), ...ofObject(given)])
   const settings: Settings = new Map([...environmentSettings(environment), ...said])
@@ -107,7 +117,7 @@ export function resolve(
   const places = discovery === undefined ? placesOf(said, settings) : []
   const name: NameTarget =
     discovery === undefined
-      ? nameTarget(places)
+      ? nameTarget(places, PORT_DEFAULT)
       : { discovery: discovery.name, target: discovery.target, portDefault: PORT_DEFAULT }
   const onlySockets = places.length > 0 && places.every(isSocket)
   const { mode, tls } = encryptionOf(onlySockets ? false : given.tls, onlySockets ? inTheClear(settings) : settings)
@@ -154,20 +164,17 @@ function ofObject(given: MysqlTarget): Settings {
 function discoveryOf(given: MysqlTarget, url: ParsedUrl | undefined): MysqlTarget['discovery'] {
   const { host, hosts, socket } = given
   const places = [host, hosts, socket, given.discovery ?? url?.discovery].filter((place) => place !== undefined)
-  if (places.length > 1) throw bad('one place is enough: host, hosts, socket or discovery')
+  if (places.length > 1) throw badTarget('one place is enough: host, hosts, socket or discovery')
   return given.discovery ?? url?.discovery
 }
 
 /** A place that was said wins over one of the environment's, whichever kind it is. */
-function placesOf(said: Settings, settings: Settings): readonly Place[] {
+function placesOf(said: Settings, settings: Settings): readonly Address[] {
   const from = said.has('host') || said.has('socket') ? said : settings
   const socket = from.get('socket')
-  if (socket !== undefined) {
-    if (!socket.startsWith('/')) throw bad('the file of a socket begins with a slash')
-    return [placeOf(socket, PORT_DEFAULT)]
-  }
+  if (socket !== undefined) return [takeSocket(socket)]
   const port = settings.get('port')
-  const portDefault = port === undefined ? PORT_DEFAULT : portOf(port)
+  const portDefault = port === undefined ? PORT_DEFAULT : takePort(port)
   return (from.get('host') ?? '').split(',').map((text) => placeOf(text, portDefault))
 }
 
@@ -199,9 +206,9 @@ function ioOf(given: MysqlTarget, settings: Settings, sslMode: SslMode): MysqlIo
     statementsMax: given.statementsMax ?? STATEMENTS.max,
     limits: { ...FRAMER_LIMITS, ...defined(given.limits ?? {}) },
   }
-  if (io.statementsMax > STATEMENTS.maxLargest) throw bad(`statementsMax is at most ${STATEMENTS.maxLargest}`)
+  if (io.statementsMax > STATEMENTS.maxLargest) throw badTarget(`statementsMax is at most ${STATEMENTS.maxLargest}`)
   for (const [name, value] of Object.entries({ user: io.user, database: io.database, password: io.password ?? '' })) {
-    if (value.includes('\0')) throw bad(`${name} holds a NUL, which ends a text`)
+    if (value.includes('\0')) throw badTarget(`${name} holds a NUL, which ends a text`)
   }
   return io
 }
@@ -211,7 +218,7 @@ function collationOf(settings: Settings): string {
   const collation = settings.get('collation') ?? (charset.includes('_') ? charset : '')
   const isUtf8 = /^utf8mb4$/i.test(charset) || charset === collation
   if (!isUtf8 || (collation !== '' && !COLLATION.test(collation))) {
-    throw bad('the charset is utf8mb4, and the collation one of its: nothing else is read or written')
+    throw badTarget('the charset is utf8mb4, and the collation one of its: nothing else is read or written')
   }
   return collation
 }
@@ -222,7 +229,7 @@ const COLLATION = /^(utf8mb4|uca1400)_[A-Za-z0-9_]+$/
 function choose<Value extends string>(settings: Settings, name: string, values: readonly Value[]): Value {
   const text = settings.get(name) ?? values[0]
   const found = values.find((value) => value === text)
-  if (found === undefined) throw bad(`${name} is one of ${values.join(', ')}`)
+  if (found === undefined) throw badTarget(`${name} is one of ${values.join(', ')}`)
   return found
 }
 
@@ -230,13 +237,13 @@ function flag(settings: Settings, name: string): boolean {
   const text = settings.get(name) ?? 'false'
   if (/^(true|1|on)$/i.test(text)) return true
   if (/^(false|0|off)$/i.test(text)) return false
-  throw bad(`${name} is true or false`)
+  throw badTarget(`${name} is true or false`)
 }
 
 /** Seconds, as in the servers' own clients, for connecting and for the handshake each; 0 says nothing. */
 function timeoutOf(text: string | undefined): { readonly limits?: { readonly [option: string]: number } } {
   if (text === undefined) return {}
-  if (!/^\d{1,9}$/.test(text)) throw bad('connect-timeout is a number of seconds')
+  if (!/^\d{1,9}$/.test(text)) throw badTarget('connect-timeout is a number of seconds')
   const timeoutMs = Number(text) * 1_000
   return timeoutMs === 0 ? {} : { limits: { connectTimeoutMs: timeoutMs, handshakeTimeoutMs: timeoutMs } }
 }
@@ -262,7 +269,7 @@ function zoneOf(text: string | undefined): Zone {
   if (text === undefined || text.toLowerCase() === 'local') return APP_DEFAULTS.zone
   if (text === 'Z' || text.toUpperCase() === 'UTC') return 0
   const parts = /^([+-])(\d{2}):(\d{2})$/.exec(text)
-  if (parts === null) throw bad("timezone is 'local', 'Z', or an offset like '+02:00'")
+  if (parts === null) throw badTarget("timezone is 'local', 'Z', or an offset like '+02:00'")
   const minutes = Number(parts[2]) * 60 + Number(parts[3])
   return parts[1] === '-' ? -minutes : minutes
 }
@@ -275,21 +282,14 @@ interface Asking {
 
 function credentialsOf({ password }: MysqlTarget): Asking | undefined {
   if (typeof password !== 'function') return undefined
-  return { key: `callback ${identityOf(password)}`, ask: async () => checkCredentials(await password()) }
-}
-
-function checkCredentials(credentials: MysqlCredentials): Cloneable {
-  if (typeof credentials === 'string') return credentials
-  const isPair = typeof credentials === 'object' && credentials !== null && typeof credentials.password === 'string'
-  if (!isPair) throw bad('a password callback returns a password, or { user, password }')
-  return { user: credentials.user, password: credentials.password }
+  return { key: `callback ${identityOf(password)}`, ask: async () => checkCredentials(await password(), 'user') }
 }
 
 /** A URL that could be written again, without the user. */
-function authorityOf(name: NameTarget, places: readonly Place[], database: string): string {
+function authorityOf(name: NameTarget, places: readonly Address[], database: string): string {
   const path = `/${encodeURIComponent(database)}`
   if (places.length === 0) return `mysql+${name.discovery}://${name.target}`
-  const written = places.map((place) => (isSocket(place) ? encodeURIComponent(place.host) : addressOf(place)))
+  const written = places.map((place) => (isSocket(place) ? encodeURIComponent(place.host) : addressText(place)))
   return `mysql://${written.join(',')}${path}`
 }
 
@@ -297,6 +297,6 @@ function accountName(): string {
   try {
     return userInfo().username
   } catch {
-    throw bad('the account has no name: give a user, mysql://user@host/database')
+    throw badTarget('the account has no name: give a user, mysql://user@host/database')
   }
 }

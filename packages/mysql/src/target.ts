@@ -9,7 +9,7 @@
  * the last one before the path counts. IPv6 stands in brackets. An option wins over the part before it. What is not
  * understood is an error, never ignored. No message holds a password.
  */
-import { LocalError } from '@iokernel/core/plugin'
+import { badTarget, type DiscoveryTarget, decoded, discoveryIn, type Identity, takeUrl } from '@iokernel/core/toolkit'
 import { optionName, unknownOption } from './resolve/settings.ts'
 
 /** By our names of options; `host` may list several, separated by commas. */
@@ -17,75 +17,44 @@ export type Settings = Map<string, string>
 
 export interface ParsedUrl {
   readonly settings: Settings
-  readonly discovery: { readonly name: string; readonly target: string } | undefined
+  readonly discovery: DiscoveryTarget | undefined
 }
 
-export function parseUrl(url: string): ParsedUrl {
-  const parts = URL_PARTS.exec(url)
-  if (parts === null) throw bad('a target is a URL like mysql://host:3306/database, or an object')
-  const scheme = (parts[1] as string).toLowerCase()
-  const [before, query] = cut(parts[2] as string, '?')
-  if (before.includes('#') || query?.includes('#') === true) {
-    throw bad('a target has no fragment: write # in a password as %23')
-  }
-  const slash = before.indexOf('/')
-  const authority = slash < 0 ? before : before.slice(0, slash)
-  const path = slash < 0 ? '' : before.slice(slash)
-  const at = authority.lastIndexOf('@')
-  const place = authority.slice(at + 1)
+/** What to write, for messages. */
+export const URL_LIKE = 'mysql://host:3306/database'
+
+export function parseUrl(text: string): ParsedUrl {
+  const url = takeUrl(text, URL_LIKE)
+  const { scheme, base, place, path } = url
   const settings: Settings = new Map()
-  if (at >= 0) readIdentity(authority.slice(0, at), settings)
-  const [base, extension] = cut(scheme, '+')
+  readIdentity(url.identity, settings)
   if (base !== 'mysql' && base !== 'mariadb') {
-    throw bad(`'${scheme}:' is no scheme of MySQL: mysql:, mariadb:, mysql+<discovery>:`)
+    throw badTarget(`'${scheme}:' is no scheme of MySQL: mysql:, mariadb:, mysql+<discovery>:`)
   }
-  if (extension === undefined) {
+  const discovery = discoveryIn(url)
+  if (discovery === undefined) {
     if (place !== '') settings.set('host', place.split(',').map(hostText).join(','))
-    if (path.length > 1) settings.set('database', decode(path.slice(1), 'database'))
+    if (path.length > 1) settings.set('database', decoded(path.slice(1), 'database'))
   }
-  readOptions(query, settings)
-  if (extension === undefined) return { settings, discovery: undefined }
-  const target = decode(place + path, 'target')
-  if (target === '') throw bad(`${scheme}:// needs a target for its discovery`)
-  return { settings, discovery: { name: extension, target } }
+  readOptions(url.query, settings)
+  return { settings, discovery }
 }
 
-export function bad(message: string): LocalError {
-  return new LocalError('TARGET', message)
-}
-
-const URL_PARTS = /^([a-z][a-z0-9+.-]*):\/\/(.*)$/is
-
-function readIdentity(text: string, settings: Settings): void {
-  const [user, password] = cut(text, ':')
-  if (user !== '') settings.set('user', decode(user, 'user'))
-  if (password !== undefined && password !== '') settings.set('password', decode(password, 'password'))
+function readIdentity(identity: Identity | undefined, settings: Settings): void {
+  if (identity?.user !== undefined) settings.set('user', identity.user)
+  if (identity?.password !== undefined && identity.password !== '') settings.set('password', identity.password)
 }
 
 function hostText(text: string): string {
-  const host = decode(text, 'host')
-  if (host.includes(',')) throw bad('the file of a socket has no comma in its name')
+  const host = decoded(text, 'host')
+  if (host.includes(',')) throw badTarget('the file of a socket has no comma in its name')
   return host
 }
 
 function readOptions(query: string | undefined, settings: Settings): void {
   for (const [written, value] of new URLSearchParams(query ?? '')) {
     const name = optionName(written)
-    if (name === undefined) throw bad(unknownOption(written))
+    if (name === undefined) throw badTarget(unknownOption(written))
     settings.set(name, value)
   }
-}
-
-function decode(text: string, what: string): string {
-  try {
-    return decodeURIComponent(text)
-  } catch {
-    throw bad(`the ${what} is not percent-encoded rightly: write % as %25`)
-  }
-}
-
-/** Before and after the first `mark`. */
-function cut(text: string, mark: string): [string, string | undefined] {
-  const at = text.indexOf(mark)
-  return at < 0 ? [text, undefined] : [text.slice(0, at), text.slice(at + mark.length)]
 }

@@ -15,16 +15,25 @@
 import { existsSync } from 'node:fs'
 import { userInfo } from 'node:os'
 import type { Cloneable, NameTarget, Resolved, TlsOptions } from '@iokernel/core/plugin'
-import { identityOf, isPlainObject, problemIn, upstreamKey } from '@iokernel/core/toolkit'
+import {
+  addressText,
+  badTarget,
+  checkCredentials,
+  checkTarget,
+  identityOf,
+  isSocket,
+  nameTarget,
+  upstreamKey,
+} from '@iokernel/core/toolkit'
 import { APP_DEFAULTS, type PostgresApp, type TypeParsers } from './app.ts'
 import type { PostgresIo, SslMode, TargetSessionAttrs } from './io.ts'
 import { FRAMER_LIMITS, type FramerLimits, STATEMENTS } from './limits.ts'
 import { encryptionOf } from './resolve/encryption.ts'
 import { type Environment, environmentSettings } from './resolve/environment.ts'
 import { defaultPassfile, passwordsFor } from './resolve/passfile.ts'
-import { addressOf, isSocket, nameTarget, type Place, PORT_DEFAULT, parsePlace, placesOf } from './resolve/places.ts'
+import { endpointOf, type Place, PORT_DEFAULT, parsePlace, placesOf } from './resolve/places.ts'
 import { TARGET } from './resolve/target-kind.ts'
-import { bad, type ParsedUrl, parseUrl, type Settings } from './target.ts'
+import { type ParsedUrl, parseUrl, type Settings, URL_LIKE } from './target.ts'
 
 /** Who to be: a password, or a user and a password. */
 export type PostgresCredentials = string | { readonly user?: string; readonly password: string }
@@ -80,20 +89,18 @@ export function resolve(
   environment: Environment = process.env,
 ): Resolved<PostgresIo, PostgresApp> {
   const given: PostgresTarget = typeof target === 'string' ? { url: target } : target
-  if (!isPlainObject(given)) throw bad('a target is a URL like postgres://host:5432/database, or an object')
-  const problem = problemIn(given, TARGET)
-  if (problem !== undefined) throw bad(problem)
+  checkTarget(given, TARGET, URL_LIKE)
   const url = given.url === undefined ? undefined : parseUrl(given.url)
   const settings = new Map([...environmentSettings(environment), ...(url?.settings ?? []), ...ofObject(given)])
   const discovery = discoveryOf(given, url)
   const places = discovery === undefined ? placesOf(settings.get('host'), settings.get('port')) : []
   const name: NameTarget =
     discovery === undefined
-      ? nameTarget(places)
+      ? nameTarget(places.map(endpointOf), PORT_DEFAULT)
       : { discovery: discovery.name, target: discovery.target, portDefault: PORT_DEFAULT }
   const onlySockets = places.length > 0 && places.every(isSocket)
   const { mode, tls } = encryptionOf(onlySockets ? false : given.tls, settings)
-  if (tls?.mode === 'direct' && places.some(isSocket)) throw bad('TLS over a unix socket is not supported')
+  if (tls?.mode === 'direct' && places.some(isSocket)) throw badTarget('TLS over a unix socket is not supported')
   const io = ioOf(given, settings, mode)
   const credentials = credentialsOf(given, settings, places, io, environment)
   return {
@@ -133,7 +140,7 @@ function ofObject(given: PostgresTarget): Settings {
 
 function discoveryOf(given: PostgresTarget, url: ParsedUrl | undefined): PostgresTarget['discovery'] {
   const places = [given.host, given.hosts, given.discovery ?? url?.discovery].filter((place) => place !== undefined)
-  if (places.length > 1) throw bad('one place is enough: host, hosts or discovery')
+  if (places.length > 1) throw badTarget('one place is enough: host, hosts or discovery')
   return given.discovery ?? url?.discovery
 }
 
@@ -141,9 +148,10 @@ function ioOf(given: PostgresTarget, settings: Settings, sslMode: SslMode): Post
   const user = settings.get('user') ?? accountName()
   const options = settings.get('options')
   const encoding = settings.get('client_encoding') ?? 'auto'
-  if (!/^(auto|utf-?8|unicode)$/i.test(encoding)) throw bad('client_encoding is UTF8: nothing else is read or written')
+  if (!/^(auto|utf-?8|unicode)$/i.test(encoding))
+    throw badTarget('client_encoding is UTF8: nothing else is read or written')
   const gss = settings.get('gssencmode') ?? 'disable'
-  if (gss !== 'disable' && gss !== 'prefer') throw bad('gssencmode is disable: GSS encryption is not supported')
+  if (gss !== 'disable' && gss !== 'prefer') throw badTarget('gssencmode is disable: GSS encryption is not supported')
   const io: PostgresIo = {
     user,
     password: settings.get('password'),
@@ -167,9 +175,9 @@ function ioOf(given: PostgresTarget, settings: Settings, sslMode: SslMode): Post
     statementsMax: given.statementsMax ?? STATEMENTS.max,
     limits: { ...FRAMER_LIMITS, ...defined(given.limits ?? {}) },
   }
-  if (io.statementsMax > STATEMENTS.maxLargest) throw bad(`statementsMax is at most ${STATEMENTS.maxLargest}`)
+  if (io.statementsMax > STATEMENTS.maxLargest) throw badTarget(`statementsMax is at most ${STATEMENTS.maxLargest}`)
   for (const [name, value] of Object.entries({ ...io.parameters, user: io.user, database: io.database })) {
-    if (value.includes('\0')) throw bad(`${name} holds a NUL, which ends a text`)
+    if (value.includes('\0')) throw badTarget(`${name} holds a NUL, which ends a text`)
   }
   return io
 }
@@ -181,7 +189,7 @@ const METHODS: ReadonlySet<string> = new Set(['password', 'md5', 'gss', 'sspi', 
 function choose<Value extends string>(settings: Settings, name: string, values: readonly Value[]): Value {
   const text = settings.get(name) ?? values[0]
   const found = values.find((value) => value === text)
-  if (found === undefined) throw bad(`${name} is one of ${values.join(', ')}`)
+  if (found === undefined) throw badTarget(`${name} is one of ${values.join(', ')}`)
   return found
 }
 
@@ -189,9 +197,10 @@ function requiredAuth(text: string | undefined): readonly string[] | undefined {
   if (text === undefined || text === '') return undefined
   const names = text.split(',').map((name) => name.trim())
   const negative = names.filter((name) => name.startsWith('!')).length
-  if (negative > 0 && negative < names.length) throw bad('require_auth names what is allowed, or what is not: not both')
+  if (negative > 0 && negative < names.length)
+    throw badTarget('require_auth names what is allowed, or what is not: not both')
   for (const name of names) {
-    if (!METHODS.has(name.replace(/^!/, ''))) throw bad(`require_auth knows ${[...METHODS].join(', ')}`)
+    if (!METHODS.has(name.replace(/^!/, ''))) throw badTarget(`require_auth knows ${[...METHODS].join(', ')}`)
   }
   return names
 }
@@ -199,7 +208,7 @@ function requiredAuth(text: string | undefined): readonly string[] | undefined {
 /** libpq's seconds, for connecting and for the handshake each; 0 and less mean that nothing is said. */
 function timeoutOf(text: string | undefined): { readonly limits?: { readonly [option: string]: number } } {
   if (text === undefined) return {}
-  if (!/^-?\d{1,9}$/.test(text)) throw bad('connect_timeout is a number of seconds')
+  if (!/^-?\d{1,9}$/.test(text)) throw badTarget('connect_timeout is a number of seconds')
   const timeoutMs = Number(text) * 1_000
   return timeoutMs <= 0 ? {} : { limits: { connectTimeoutMs: timeoutMs, handshakeTimeoutMs: timeoutMs } }
 }
@@ -232,7 +241,7 @@ function credentialsOf(
 ): Asking | undefined {
   const { password } = given
   if (typeof password === 'function') {
-    return { key: `callback ${identityOf(password)}`, ask: async () => checkCredentials(await password()) }
+    return { key: `callback ${identityOf(password)}`, ask: async () => checkCredentials(await password(), 'user') }
   }
   if (settings.has('password')) return undefined
   const path = settings.get('passfile') ?? defaultPassfile(environment)
@@ -247,13 +256,6 @@ function credentialsOf(
   }
 }
 
-function checkCredentials(credentials: PostgresCredentials): Cloneable {
-  if (typeof credentials === 'string') return credentials
-  const isPair = typeof credentials === 'object' && credentials !== null && typeof credentials.password === 'string'
-  if (!isPair) throw bad('a password callback returns a password, or { user, password }')
-  return { user: credentials.user, password: credentials.password }
-}
-
 function keyOf(name: NameTarget, tls: TlsOptions | undefined, io: PostgresIo, asking: string | undefined): string {
   const { password, ...open } = io
   return upstreamKey([name, open, asking ?? 0], [password, tls])
@@ -264,7 +266,7 @@ function authorityOf(name: NameTarget, places: readonly Place[], database: strin
   const path = `/${encodeURIComponent(database)}`
   if (places.length === 0) return `postgres+${name.discovery}://${name.target}`
   const written = places.map((place) =>
-    isSocket(place) ? `${encodeURIComponent(place.host)}:${place.port}` : addressOf(place),
+    isSocket(place) ? `${encodeURIComponent(place.host)}:${place.port}` : addressText(place),
   )
   return `postgres://${written.join(',')}${path}`
 }
@@ -273,6 +275,6 @@ function accountName(): string {
   try {
     return userInfo().username
   } catch {
-    throw bad('the account has no name: give a user, postgres://user@host/database')
+    throw badTarget('the account has no name: give a user, postgres://user@host/database')
   }
 }

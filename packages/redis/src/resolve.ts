@@ -5,10 +5,15 @@
  * environment. What is not understood is a `LocalError` `TARGET`. Two targets share an upstream when everything that
  * may make them differ is equal; secrets enter that key as a digest.
  */
-import type { Cloneable, NameTarget, Resolved, TlsOptions } from '@iokernel/core/plugin'
+import type { NameTarget, Resolved, TlsOptions } from '@iokernel/core/plugin'
 import {
+  type Address,
+  addressOf,
+  badTarget,
+  checkCredentials,
+  checkTarget,
+  directTls,
   identityOf,
-  isPlainObject,
   type Kind,
   must,
   mustBeAddresses,
@@ -16,12 +21,15 @@ import {
   mustBeDiscovery,
   mustBeText,
   mustBeTls,
+  nameTarget,
   problemIn,
+  takeAddress,
+  takeSocket,
   upstreamKey,
 } from '@iokernel/core/toolkit'
 import type { RedisIo } from './io.ts'
 import { DEPTH_MAX_LARGEST, FRAMER_LIMITS, type FramerLimits } from './limits.ts'
-import { bad, isNumeric, type ParsedUrl, PORT_DEFAULT, parseHost, parseUrl } from './target.ts'
+import { type ParsedUrl, PORT_DEFAULT, parseUrl, URL_LIKE } from './target.ts'
 
 /** Who to be: a password, or a user and a password. */
 export type RedisCredentials = string | { readonly username?: string; readonly password: string }
@@ -61,12 +69,10 @@ export const LIBRARY_VERSION = '0.1.0'
 
 export function resolve(target: string | RedisTarget): Resolved<RedisIo, RedisApp> {
   const given: RedisTarget = typeof target === 'string' ? { url: target } : target
-  if (!isPlainObject(given)) throw bad('a target is a URL like redis://host:6379/0, or an object')
-  const problem = problemIn(given, TARGET)
-  if (problem !== undefined) throw bad(problem)
+  checkTarget(given, TARGET, URL_LIKE)
   const url = given.url === undefined ? undefined : parseUrl(given.url)
   const name = nameOf(given, url)
-  const tls = tlsOf(given, url)
+  const tls = directTls(given.tls, url?.encrypted === true, name)
   const io = ioOf(given, url)
   const { credentials } = given
   return {
@@ -76,7 +82,9 @@ export function resolve(target: string | RedisTarget): Resolved<RedisIo, RedisAp
     io,
     app: undefined,
     ...(tls === undefined ? {} : { tls }),
-    ...(credentials === undefined ? {} : { credentials: async () => checkCredentials(await credentials()) }),
+    ...(credentials === undefined
+      ? {}
+      : { credentials: async () => checkCredentials(await credentials(), 'username') }),
   }
 }
 
@@ -112,47 +120,31 @@ function nameOf(given: RedisTarget, url: ParsedUrl | undefined): NameTarget {
   const places = [given.url, given.host, given.hosts, given.path, given.discovery].filter(
     (place) => place !== undefined,
   )
-  if (places.length > 1) throw bad('one place is enough: url, host, hosts, path or discovery')
-  if (given.port !== undefined && given.host === undefined) throw bad('port goes with host')
-  const path = given.path ?? url?.path
-  if (path !== undefined) {
-    if (!path.startsWith('/')) throw bad('the path of a socket is absolute')
-    if (path.includes(',')) throw bad('the path of a socket has no comma')
-    return { discovery: 'static', target: path, portDefault: PORT_DEFAULT }
-  }
+  if (places.length > 1) throw badTarget('one place is enough: url, host, hosts, path or discovery')
+  if (given.port !== undefined && given.host === undefined) throw badTarget('port goes with host')
   const discovery = given.discovery ?? url?.discovery
   if (discovery !== undefined) return { discovery: discovery.name, target: discovery.target, portDefault: PORT_DEFAULT }
-  const hosts =
-    given.host !== undefined ? [hostOf(given.host, given.port)] : (given.hosts?.map(parseHost) ?? url?.hosts)
-  if (hosts === undefined) return nameOf({ host: 'localhost' }, undefined)
-  return { discovery: hosts.every(isNumeric) ? 'static' : 'dns', target: hosts.join(','), portDefault: PORT_DEFAULT }
+  return nameTarget(addressesOf(given, url), PORT_DEFAULT)
 }
 
-/** The object form writes IPv6 without brackets too. */
-function hostOf(host: string, port: number | undefined): string {
-  const bracketed = host.includes(':') && !host.startsWith('[') && host.indexOf(':') !== host.lastIndexOf(':')
-  const plain = bracketed ? `[${host}]` : host
-  return parseHost(port === undefined ? plain : `${plain}:${port}`)
-}
-
-function tlsOf(given: RedisTarget, url: ParsedUrl | undefined): TlsOptions | undefined {
-  if (given.tls === false || (given.tls === undefined && url?.encrypted !== true)) return undefined
-  if (given.path !== undefined || url?.path !== undefined) throw bad('TLS over a unix socket is not supported')
-  const options = typeof given.tls === 'object' ? given.tls : {}
-  return { ...options, mode: 'direct' }
+function addressesOf({ host, port, hosts, path }: RedisTarget, url: ParsedUrl | undefined): readonly Address[] {
+  if (path !== undefined) return [takeSocket(path)]
+  if (host !== undefined) return [addressOf(host, port, PORT_DEFAULT)]
+  if (hosts !== undefined) return hosts.map((text) => takeAddress(text, PORT_DEFAULT))
+  return url?.addresses ?? [{ host: 'localhost', port: PORT_DEFAULT }]
 }
 
 function ioOf(given: RedisTarget, url: ParsedUrl | undefined): RedisIo {
   const username = given.username ?? url?.username
   const password = given.password ?? url?.password
   if (username !== undefined && password === undefined && given.credentials === undefined) {
-    throw bad('a user needs a password: redis://user:password@host, or a credentials callback')
+    throw badTarget('a user needs a password: redis://user:password@host, or a credentials callback')
   }
   const database = given.database ?? url?.database ?? 0
   const protocolVersion = given.protocolVersion ?? url?.protocolVersion ?? 3
   const clientName = given.clientName ?? url?.clientName
   if (clientName !== undefined && !CLIENT_NAME.test(clientName)) {
-    throw bad('a client name is visible ASCII without spaces: the server refuses others')
+    throw badTarget('a client name is visible ASCII without spaces: the server refuses others')
   }
   return {
     username,
@@ -170,17 +162,10 @@ function limitsOf(given: Partial<FramerLimits>): RedisIo['limits'] {
   const limits: { [name: string]: number } = { ...FRAMER_LIMITS }
   for (const [name, value] of Object.entries(given)) if (value !== undefined) limits[name] = value
   if ((limits['depthMax'] as number) > DEPTH_MAX_LARGEST)
-    throw bad(`depthMax is at most ${DEPTH_MAX_LARGEST}: decoders recurse`)
+    throw badTarget(`depthMax is at most ${DEPTH_MAX_LARGEST}: decoders recurse`)
   // Counters are 32 bits wide.
-  if ((limits['elementsMax'] as number) > 0x7fff_ffff) throw bad('elementsMax is at most 2147483647')
+  if ((limits['elementsMax'] as number) > 0x7fff_ffff) throw badTarget('elementsMax is at most 2147483647')
   return limits as unknown as RedisIo['limits']
-}
-
-function checkCredentials(credentials: RedisCredentials): Cloneable {
-  if (typeof credentials === 'string') return credentials
-  const isPair = typeof credentials === 'object' && credentials !== null && typeof credentials.password === 'string'
-  if (!isPair) throw bad('a credentials callback returns a password, or { username, password }')
-  return { username: credentials.username, password: credentials.password }
 }
 
 function keyOf(

@@ -195,6 +195,8 @@ describe('what is refused', () => {
   it('without saying the password', () => {
     for (const url of [
       'redis://app:hunter2@h:0',
+      // The slash makes a host of what is before it.
+      'redis://app:hunter2/x@h',
       'redis://app:hunter2@a b',
       'http://app:hunter2@h',
       'redis://app:hunter2@h?x=1',

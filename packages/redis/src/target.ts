@@ -10,15 +10,22 @@
  * one before the path counts. IPv6 stands in brackets. Options: `database`, `protocol` (2 or 3), `clientName`. What
  * is not understood is an error, never ignored. No message holds a password.
  */
-import { LocalError } from '@iokernel/core/plugin'
+import {
+  type Address,
+  badTarget,
+  type DiscoveryTarget,
+  decoded,
+  discoveryIn,
+  takeAddress,
+  takeSocket,
+  takeUrl,
+} from '@iokernel/core/toolkit'
 
 export interface ParsedUrl {
   readonly encrypted: boolean
-  /** `host:port` each; IPv6 in brackets. */
-  readonly hosts: readonly string[]
-  /** A socket's path. */
-  readonly path: string | undefined
-  readonly discovery: { readonly name: string; readonly target: string } | undefined
+  /** Hosts, or one socket; empty where a discovery finds them. */
+  readonly addresses: readonly Address[]
+  readonly discovery: DiscoveryTarget | undefined
   readonly username: string | undefined
   readonly password: string | undefined
   readonly database: number | undefined
@@ -29,73 +36,33 @@ export interface ParsedUrl {
 /** Redis's port since 2009, after the word MERZ on a telephone's keys. */
 export const PORT_DEFAULT = 6379
 
-export function parseUrl(url: string): ParsedUrl {
-  const parts = URL_PARTS.exec(url)
-  if (parts === null) throw bad('a target is a URL like redis://host:6379/0, or an object')
-  const scheme = (parts[1] as string).toLowerCase()
-  const [before, query] = cut(parts[2] as string, '?')
-  if (before.includes('#') || query?.includes('#') === true)
-    throw bad('a target has no fragment: write # in a password as %23')
-  const slash = before.indexOf('/')
-  const authority = slash < 0 ? before : before.slice(0, slash)
-  const path = slash < 0 ? '' : before.slice(slash)
-  const at = authority.lastIndexOf('@')
-  const place = authority.slice(at + 1)
-  const identity = at < 0 ? NOBODY : parseIdentity(authority.slice(0, at))
-  const options = parseOptions(query)
-  const [base, extension] = cut(scheme, '+')
+/** What to write, for messages. */
+export const URL_LIKE = 'redis://host:6379/0'
+
+export function parseUrl(text: string): ParsedUrl {
+  const url = takeUrl(text, URL_LIKE)
+  const { scheme, base, extension, place, path } = url
+  const identity = { username: url.identity?.user, password: url.identity?.password }
+  const options = parseOptions(url.query)
   if (scheme === 'unix' || scheme === 'redis+unix') {
-    if (place !== '' || path.length < 2) throw bad('a socket is written unix:///path/of.sock')
-    return { ...NOWHERE, ...identity, ...options, path: decode(path, 'path') }
+    if (place !== '' || path.length < 2) throw badTarget('a socket is written unix:///path/of.sock')
+    return { ...NOWHERE, ...identity, ...options, addresses: [takeSocket(decoded(path, 'path'))] }
   }
   if (base !== 'redis' && base !== 'rediss')
-    throw bad(`'${scheme}:' is no scheme of Redis: redis:, rediss:, unix:, redis+<discovery>:`)
+    throw badTarget(`'${scheme}:' is no scheme of Redis: redis:, rediss:, unix:, redis+<discovery>:`)
   const encrypted = base === 'rediss'
-  if (extension === 'unix') throw bad('TLS over a unix socket is not supported')
-  if (extension !== undefined) {
-    const target = decode(place + path, 'target')
-    if (target === '') throw bad(`${scheme}:// needs a target for its discovery`)
-    return { ...NOWHERE, ...identity, ...options, encrypted, discovery: { name: extension, target } }
-  }
-  const hosts = (place === '' ? 'localhost' : place).split(',').map(parseHost)
+  if (extension === 'unix') throw badTarget('TLS over a unix socket is not supported')
+  const discovery = discoveryIn(url)
+  if (discovery !== undefined) return { ...NOWHERE, ...identity, ...options, encrypted, discovery }
+  const addresses = (place === '' ? 'localhost' : place).split(',').map((host) => takeAddress(host, PORT_DEFAULT))
   const database = parseDatabase(path.slice(1))
-  if (database !== undefined && options.database !== undefined) throw bad('the database is given twice')
-  return { ...NOWHERE, ...identity, ...options, encrypted, hosts, database: database ?? options.database }
+  if (database !== undefined && options.database !== undefined) throw badTarget('the database is given twice')
+  return { ...NOWHERE, ...identity, ...options, encrypted, addresses, database: database ?? options.database }
 }
 
-/** `host:port` with the default filled in. */
-export function parseHost(text: string): string {
-  const parts = HOST.exec(text)
-  if (parts === null) throw bad(`'${text}' is no host: write host, host:port or [v6]:port, several separated by commas`)
-  const port = parts[2] === undefined ? PORT_DEFAULT : Number(parts[2])
-  if (port < 1 || port > 65_535) throw bad(`${port} is no port`)
-  return `${parts[1]}:${port}`
-}
-
-/** True for `1.2.3.4:6379` and `[::1]:6379`: nothing to look up. */
-export function isNumeric(host: string): boolean {
-  return host.startsWith('[') || /^\d{1,3}(\.\d{1,3}){3}:/.test(host)
-}
-
-export function bad(message: string): LocalError {
-  return new LocalError('TARGET', message)
-}
-
-const URL_PARTS = /^([a-z][a-z0-9+.-]*):\/\/(.*)$/is
-const HOST = /^([A-Za-z0-9_][A-Za-z0-9._-]*|\[[0-9A-Fa-f:.]+\])(?::(\d{1,5}))?$/
-
-const NOBODY = { username: undefined, password: undefined }
-const NOWHERE = { encrypted: false, hosts: [], path: undefined, discovery: undefined, database: undefined } as const
+const NOWHERE = { encrypted: false, addresses: [], discovery: undefined, database: undefined } as const
 
 type Options = Pick<ParsedUrl, 'database' | 'protocolVersion' | 'clientName'>
-
-function parseIdentity(text: string): Pick<ParsedUrl, 'username' | 'password'> {
-  const [user, password] = cut(text, ':')
-  return {
-    username: user === '' ? undefined : decode(user, 'user'),
-    password: password === undefined ? undefined : decode(password, 'password'),
-  }
-}
 
 function parseOptions(query: string | undefined): Options {
   const options: { -readonly [Name in keyof Options]: Options[Name] } = {
@@ -107,30 +74,18 @@ function parseOptions(query: string | undefined): Options {
     if (name === 'database' || name === 'db') options.database = parseDatabase(value)
     else if (name === 'clientName') options.clientName = value
     else if (name === 'protocol') {
-      if (value !== '2' && value !== '3') throw bad('protocol is 2 or 3')
+      if (value !== '2' && value !== '3') throw badTarget('protocol is 2 or 3')
       options.protocolVersion = value === '2' ? 2 : 3
     } else
-      throw bad(`'${name}' is no option of a Redis URL: database, protocol, clientName. Others go into the object form`)
+      throw badTarget(
+        `'${name}' is no option of a Redis URL: database, protocol, clientName. Others go into the object form`,
+      )
   }
   return options
 }
 
 function parseDatabase(text: string): number | undefined {
   if (text === '') return undefined
-  if (!/^\d{1,9}$/.test(text)) throw bad('a database is a whole number: redis://host/3')
+  if (!/^\d{1,9}$/.test(text)) throw badTarget('a database is a whole number: redis://host/3')
   return Number(text)
-}
-
-function decode(text: string, what: string): string {
-  try {
-    return decodeURIComponent(text)
-  } catch {
-    throw bad(`the ${what} is not percent-encoded rightly: write % as %25`)
-  }
-}
-
-/** Before and after the first `mark`. */
-function cut(text: string, mark: string): [string, string | undefined] {
-  const at = text.indexOf(mark)
-  return at < 0 ? [text, undefined] : [text.slice(0, at), text.slice(at + mark.length)]
 }

@@ -9,7 +9,8 @@
  *
  * Limits: proxies speak HTTP; SOCKS is not supported, networks (10.0.0.0/8) in `no_proxy` are not understood.
  */
-import { bad, PORTS, parsePlace } from '../target.ts'
+import { badTarget } from '@iokernel/core/toolkit'
+import { PORTS, parsePlace } from '../target.ts'
 
 export interface ForwardProxy {
   /** `host:port`, IPv6 in brackets. */
@@ -26,7 +27,7 @@ export type Environment = { readonly [name: string]: string | undefined }
 
 export function parseProxy(text: string): ForwardProxy {
   const url = parsePlace(text.includes('://') ? text : `http://${text}`, 'a proxy')
-  if (url.protocol !== 'http:' && url.protocol !== 'https:') throw bad('a proxy is http:// or https://')
+  if (url.protocol !== 'http:' && url.protocol !== 'https:') throw badTarget('a proxy is http:// or https://')
   const encrypted = url.protocol === 'https:'
   const port = url.port === '' ? PORTS[encrypted ? 'https' : 'http'] : url.port
   return {
@@ -72,6 +73,6 @@ function authorizationOf(url: URL): string | undefined {
     const pair = `${decodeURIComponent(url.username)}:${decodeURIComponent(url.password)}`
     return `Basic ${Buffer.from(pair).toString('base64')}`
   } catch {
-    throw bad('name and password of a proxy are not percent-encoded rightly: write % as %25')
+    throw badTarget('name and password of a proxy are not percent-encoded rightly: write % as %25')
   }
 }

@@ -13,8 +13,9 @@
  */
 import { readFileSync } from 'node:fs'
 import type { TlsOptions } from '@iokernel/core/plugin'
+import { badTarget } from '@iokernel/core/toolkit'
 import type { SslMode } from '../io.ts'
-import { bad, type Settings } from '../target.ts'
+import type { Settings } from '../target.ts'
 
 export interface Encryption {
   readonly mode: SslMode
@@ -51,7 +52,8 @@ function modeOf(given: boolean | TlsOptions | undefined, settings: Settings): Ss
   const text = settings.get('sslMode')
   if (text === undefined) return settings.has('sslCa') ? 'verify-ca' : 'prefer'
   const mode = MODES.get(text.toLowerCase().replaceAll(/[-_]/g, ''))
-  if (mode === undefined) throw bad('ssl-mode is one of disabled, preferred, required, verify_ca, verify_identity')
+  if (mode === undefined)
+    throw badTarget('ssl-mode is one of disabled, preferred, required, verify_ca, verify_identity')
   return mode
 }
 
@@ -68,9 +70,9 @@ function filesOf(settings: Settings): TlsOptions {
   const cert = settings.get('sslCert')
   const key = settings.get('sslKey')
   const version = settings.get('tlsVersion')
-  if ((cert === undefined) !== (key === undefined)) throw bad('ssl-cert and ssl-key go together')
+  if ((cert === undefined) !== (key === undefined)) throw badTarget('ssl-cert and ssl-key go together')
   if (version !== undefined && version !== 'TLSv1.2' && version !== 'TLSv1.3') {
-    throw bad('tls-version is TLSv1.2 or TLSv1.3: older ones are not spoken')
+    throw badTarget('tls-version is TLSv1.2 or TLSv1.3: older ones are not spoken')
   }
   return {
     ...(ca === undefined ? {} : { ca: readPem('ssl-ca', ca) }),
@@ -85,6 +87,6 @@ export function readPem(name: string, path: string): string {
     return readFileSync(path, 'utf8')
   } catch (error) {
     const reason = (error as NodeJS.ErrnoException).code ?? 'unreadable'
-    throw bad(`${name}: the file ${path} cannot be read (${reason})`)
+    throw badTarget(`${name}: the file ${path} cannot be read (${reason})`)
   }
 }

@@ -13,8 +13,9 @@
  */
 import { readFileSync } from 'node:fs'
 import type { TlsOptions } from '@iokernel/core/plugin'
+import { badTarget } from '@iokernel/core/toolkit'
 import type { SslMode } from '../io.ts'
-import { bad, type Settings } from '../target.ts'
+import type { Settings } from '../target.ts'
 
 export interface Encryption {
   readonly mode: SslMode
@@ -47,17 +48,18 @@ function modeOf(given: boolean | TlsOptions | undefined, settings: Settings): Ss
   const system = settings.get('sslrootcert') === 'system'
   const text = settings.get('sslmode')
   const mode = MODES.find((each) => each === text)
-  if (text !== undefined && mode === undefined) throw bad(`sslmode is one of ${MODES.join(', ')}`)
-  if (system && mode !== undefined && mode !== 'verify-full') throw bad('sslrootcert=system needs sslmode=verify-full')
+  if (text !== undefined && mode === undefined) throw badTarget(`sslmode is one of ${MODES.join(', ')}`)
+  if (system && mode !== undefined && mode !== 'verify-full')
+    throw badTarget('sslrootcert=system needs sslmode=verify-full')
   return mode ?? (system ? 'verify-full' : 'prefer')
 }
 
 function directOf(given: TlsOptions, settings: Settings, mode: SslMode): boolean {
   const text = settings.get('sslnegotiation') ?? 'postgres'
-  if (text !== 'postgres' && text !== 'direct') throw bad('sslnegotiation is postgres or direct')
+  if (text !== 'postgres' && text !== 'direct') throw badTarget('sslnegotiation is postgres or direct')
   const isDirect = given.mode === undefined ? text === 'direct' : given.mode === 'direct'
   if (isDirect && ['disable', 'allow', 'prefer'].includes(mode)) {
-    throw bad(
+    throw badTarget(
       `sslnegotiation=direct needs sslmode=require or more: with ${mode} the server's refusal would be no error`,
     )
   }
@@ -77,10 +79,10 @@ function filesOf(settings: Settings): TlsOptions {
   const key = settings.get('sslkey')
   const passphrase = settings.get('sslpassword')
   const version = settings.get('ssl_min_protocol_version')
-  if (settings.get('sslsni') === '0') throw bad('sslsni=0 is not supported: the name is always sent')
-  if ((cert === undefined) !== (key === undefined)) throw bad('sslcert and sslkey go together')
+  if (settings.get('sslsni') === '0') throw badTarget('sslsni=0 is not supported: the name is always sent')
+  if ((cert === undefined) !== (key === undefined)) throw badTarget('sslcert and sslkey go together')
   if (version !== undefined && version !== 'TLSv1.2' && version !== 'TLSv1.3') {
-    throw bad('ssl_min_protocol_version is TLSv1.2 or TLSv1.3: older ones are not spoken')
+    throw badTarget('ssl_min_protocol_version is TLSv1.2 or TLSv1.3: older ones are not spoken')
   }
   return {
     ...(root === undefined || root === 'system' ? {} : { ca: readPem('sslrootcert', root) }),
@@ -96,6 +98,6 @@ function readPem(name: string, path: string): string {
     return readFileSync(path, 'utf8')
   } catch (error) {
     const reason = (error as NodeJS.ErrnoException).code ?? 'unreadable'
-    throw bad(`${name}: the file ${path} cannot be read (${reason})`)
+    throw badTarget(`${name}: the file ${path} cannot be read (${reason})`)
   }
 }

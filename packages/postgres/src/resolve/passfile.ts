@@ -6,10 +6,12 @@
  * 2. A file that others may read is not used, nor is one that is missing, as with libpq.
  * 3. A `*` fits everything; `\:` and `\\` stand for themselves. The socket of the default folder goes by `localhost`.
  */
+
 import { readFile, stat } from 'node:fs/promises'
 import { homedir, platform } from 'node:os'
 import { join } from 'node:path'
-import { addressOf, type Place } from './places.ts'
+import { addressText } from '@iokernel/core/toolkit'
+import { endpointOf, type Place } from './places.ts'
 
 export function defaultPassfile(environment: { readonly [name: string]: string | undefined }): string {
   const roaming = environment['APPDATA']
@@ -55,7 +57,7 @@ export async function passwordsFor(
   const passwords: { [address: string]: string } = {}
   for (const place of places) {
     const password = passwordIn(text, place, database, user)
-    if (password !== undefined) passwords[addressOf(place)] = password
+    if (password !== undefined) passwords[addressText(endpointOf(place))] = password
   }
   const found = Object.values(passwords)
   const [first] = found
