@@ -100,8 +100,8 @@ class Pump {
   /** Sends the body. What goes wrong is told to the reader of the reply. */
   run(waitsForContinue: boolean): void {
     this.#run(waitsForContinue).catch((error: unknown) => {
-      // A connection that is gone has told the reply why. What a source throws nobody else tells, whatever it is: it may
-      // be the body of another reply, whose connection is gone.
+      // A connection that is gone has told the reply why. What a source throws nobody else tells, whatever it is: it
+      // may be the body of another reply, whose connection is gone.
       const isTold = error === this.#writeFailure && isLoss(error)
       if (!this.#isStopped && !isTold) this.#reader.fail(error)
     })
