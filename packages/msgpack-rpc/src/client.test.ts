@@ -17,6 +17,15 @@ function loose(client: RpcClient): Record<string, (...given: unknown[]) => unkno
   return client as unknown as Record<string, (...given: unknown[]) => unknown>
 }
 
+/** An error whose message is what nobody expects. */
+function withMessage(message: unknown): Error {
+  return Object.assign(new Error(), { message })
+}
+
+function explode(): never {
+  throw new Error('looked at')
+}
+
 describe('a call', () => {
   it('is four elements, the id in five bytes', async () => {
     const { link, client } = meet(result(0, 3), result(0, null))
@@ -167,6 +176,13 @@ describe("the peer's requests", () => {
   it.each<[string, () => unknown, unknown]>([
     ['an error, by its message', () => Promise.reject(new TypeError('went wrong')), 'went wrong'],
     ['an error without one, by its name', () => Promise.reject(new TypeError()), 'TypeError'],
+    ['an error without text, by its name', () => Promise.reject(withMessage(undefined)), 'Error'],
+    ['an error with nil for its text, by its name', () => Promise.reject(withMessage(null)), 'Error'],
+    [
+      'what cannot be looked at, in words',
+      () => Promise.reject(new Proxy({}, { getPrototypeOf: explode })),
+      'the handler failed and did not say why',
+    ],
     ['text', () => Promise.reject('text'), 'text'],
     ['a value', () => Promise.reject({ code: 5 }), { code: 5 }],
     ['false', () => Promise.reject(false), false],

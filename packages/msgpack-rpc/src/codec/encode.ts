@@ -4,7 +4,7 @@
  * Rules: the shortest encoding, but for the id of a call (request.ts). An error that is to be answered is never nil,
  * because nil says that there is none.
  */
-import type { ByteWriter } from '@iokernel/core/plugin'
+import { type ByteWriter, LocalError } from '@iokernel/core/plugin'
 import type { ValueCodec } from './values.ts'
 
 /** `[0, id, method, ...`, the id still zero. */
@@ -27,9 +27,11 @@ export function resultBytes(codec: ValueCodec, id: number, value: unknown): Uint
   return Buffer.concat([responseHead(id), NIL, codec.encode(value)])
 }
 
-/** `[1, id, error, nil]`. Throws what the codec throws. */
+/** `[1, id, error, nil]`. Throws what the codec throws, and where it makes nil of an error. */
 export function errorBytes(codec: ValueCodec, id: number, error: unknown): Uint8Array {
-  return Buffer.concat([responseHead(id), codec.encode(error), NIL])
+  const bytes = codec.encode(error)
+  if (bytes[0] === NIL[0]) throw new LocalError('ARGUMENT', 'an error cannot be nil, which says that there is none')
+  return Buffer.concat([responseHead(id), bytes, NIL])
 }
 
 /** `[1, id, text, nil]`, without a codec: for the I/O half. */

@@ -21,9 +21,19 @@ export class RpcError extends RemoteError {
 
 /** What is answered for something that a handler threw. */
 export function errorValueOf(thrown: unknown): unknown {
-  if (thrown instanceof RpcError) return thrown.error ?? UNSAID
-  if (thrown instanceof Error) return thrown.message === '' ? thrown.name : thrown.message
+  try {
+    if (thrown instanceof RpcError) return thrown.error ?? UNSAID
+    if (thrown instanceof Error) return wordsIn(thrown.message) ?? wordsIn(thrown.name) ?? UNSAID
+  } catch {
+    // A getter, or a proxy, that throws in its turn.
+    return UNSAID
+  }
   return thrown ?? UNSAID
+}
+
+/** Whoever made an error may have put anything there. */
+function wordsIn(text: unknown): string | undefined {
+  return typeof text === 'string' && text !== '' ? text : undefined
 }
 
 const UNSAID = 'the handler failed and did not say why'

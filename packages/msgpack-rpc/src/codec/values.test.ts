@@ -198,9 +198,19 @@ describe('what is encoded', () => {
     ['a promise', Promise.resolve(1)],
     ['a function', () => 1],
     ['a symbol', Symbol('x')],
+    ['an invalid Date', new Date(Number.NaN)],
   ])('is what can be: %s is refused, not made empty', (_, value) => {
     for (const around of [[value], { a: [value] }, [value, 1n]]) {
       expect(() => codec.encode(around)).toThrow(expect.objectContaining({ code: 'ARGUMENT', sent: 'no' }))
+    }
+  })
+
+  it('is a Date only where a Date can hold it', () => {
+    expect(read('d6 ff 00000001')).toEqual(new Date(1000))
+    for (const around of ['', '91 ', '92 cf 0020000000000001 ']) {
+      expect(() => read(`${around}c7 0c ff 00000000 7fffffffffffffff`)).toThrow(
+        expect.objectContaining({ code: 'UNDECODABLE' }),
+      )
     }
   })
 

@@ -168,6 +168,9 @@ function guarded(codec: ExtensionCodecType<undefined>, stopAtBigints: boolean): 
       if (stopAtBigints && typeof value === 'bigint') throw BIGINT_MET
       const extension = codec.tryToEncode(value, context)
       if (extension === null && typeof value === 'object' && value !== null) checkObject(value)
+      // The library would say 1970.
+      if (extension?.type === TIMESTAMP && isInvalidDate(value))
+        throw new Error('a Date that is invalid has no encoding')
       return extension
     },
     decode: (data, type, context) => codec.decode(data, type, context),
@@ -177,8 +180,19 @@ function guarded(codec: ExtensionCodecType<undefined>, stopAtBigints: boolean): 
 function owning(codec: ExtensionCodecType<undefined>, keep: (made: unknown) => unknown): ExtensionCodecType<undefined> {
   return {
     tryToEncode: (value, context) => codec.tryToEncode(value, context),
-    decode: (data, type, context) => keep(codec.decode(ownBytes(data), type, context)),
+    decode: (data, type, context) => {
+      const made: unknown = codec.decode(ownBytes(data), type, context)
+      if (type === TIMESTAMP && isInvalidDate(made)) throw new Error('a timestamp beyond what a Date holds')
+      return keep(made)
+    },
   }
+}
+
+/** The extension type that MessagePack itself gives a meaning. */
+const TIMESTAMP = -1
+
+function isInvalidDate(value: unknown): boolean {
+  return value instanceof Date && Number.isNaN(value.getTime())
 }
 
 function checkObject(value: object): void {
