@@ -119,8 +119,6 @@ class Line implements FrameSink {
     this.#waiting--
   }
 
-  expect(): void {}
-
   hint(): number {
     return this.#waiting > 0 ? Prepared : -1
   }
