@@ -8,25 +8,16 @@
  * 3. Inside the function of a transaction a call on the client itself is refused, or joins it (`insideTransaction`):
  *    outside it would not see what the transaction has done, and may wait for it for ever.
  */
-import { AsyncLocalStorage } from 'node:async_hooks'
-import type { CallOptions, Link, Pollution, UpstreamState, WaitOptions } from '@iokernel/core/plugin'
-import { LocalError } from '@iokernel/core/plugin'
-import { CALL_OPTIONS, CLOSE_OPTIONS, checkCount, optionsAfter, WAIT_OPTIONS, wrong } from '@iokernel/core/toolkit'
-import { type RowStream, SharedLimits, type StreamOptions } from '@iokernel/sql'
+import type { CallOptions, Link, Pollution, SessionLink, UpstreamState, WaitOptions } from '@iokernel/core/plugin'
+import { CALL_OPTIONS, optionsAfter, wrong } from '@iokernel/core/toolkit'
+import { ClientCaller, type RowStream, type StreamOptions, type TransactionLife } from '@iokernel/sql'
 import type { MysqlApp } from './app.ts'
-import { Caller, type Queries } from './client/caller.ts'
+import { DIALECT } from './client/dialect.ts'
 import { checkedLock } from './client/locks.ts'
-import { type MysqlSession, SessionCaller } from './client/session.ts'
+import type { MysqlTypes, Queries } from './client/queries.ts'
+import { type MysqlSession, Session } from './client/session.ts'
 import { statementsOf } from './client/statement-cache.ts'
-import { streamRows } from './client/stream.ts'
-import {
-  beginTexts,
-  isConflict,
-  type MysqlTransaction,
-  TRANSACTION_OPTIONS,
-  TransactionCaller,
-  type TransactionOptions,
-} from './client/transaction.ts'
+import { type MysqlTransaction, TRANSACTIONS, Transaction, type TransactionOptions } from './client/transaction.ts'
 
 export interface MysqlClient extends Queries, AsyncDisposable {
   /**
@@ -63,82 +54,16 @@ export interface MysqlClient extends Queries, AsyncDisposable {
 }
 
 export function mysqlClient(link: Link, app: MysqlApp): MysqlClient {
-  return new ClientCaller(link, app)
+  return new Client(link, app)
 }
 
-/** Where an asynchronous function is: inside this transaction, for as long as it is not over. */
-interface Scope {
-  readonly tx: TransactionCaller
-  isOver: boolean
-}
-
-class ClientCaller extends Caller implements MysqlClient {
-  readonly #insideTransaction: MysqlApp['insideTransaction']
-  /** Made with the first transaction: following asynchronous functions costs the whole process a little. */
-  #scopes: AsyncLocalStorage<Scope> | undefined
-
+class Client
+  extends ClientCaller<MysqlTypes, TransactionOptions, MysqlSession, MysqlTransaction>
+  implements MysqlClient
+{
   constructor(link: Link, app: MysqlApp) {
-    super(link, statementsOf(app), 'lane', app.prepare)
-    this.#insideTransaction = app.insideTransaction
-  }
-
-  get state(): UpstreamState {
-    return this.link.upstream.state
-  }
-
-  async ready(...given: unknown[]): Promise<void> {
-    const options = optionsAfter(0, given, WAIT_OPTIONS)
-    await this.link.upstream.ready(options)
-  }
-
-  onState(...given: unknown[]): Disposable {
-    const listener = listenerIn(given, 'onState')
-    return this.link.upstream.onState(listener)
-  }
-
-  onPolluted(...given: unknown[]): Disposable {
-    const listener = listenerIn(given, 'onPolluted')
-    return this.link.upstream.onPolluted(listener)
-  }
-
-  async close(...given: unknown[]): Promise<void> {
-    const options = optionsAfter(0, given, CLOSE_OPTIONS)
-    await this.link.upstream.close(options)
-  }
-
-  [Symbol.asyncDispose](): Promise<void> {
-    return this.link.upstream.close()
-  }
-
-  async transaction<Result>(work: (tx: MysqlTransaction) => Promise<Result>, ...given: unknown[]): Promise<Result> {
-    const options = optionsAfter(0, given, TRANSACTION_OPTIONS) ?? {}
-    if (typeof work !== 'function') throw wrong('transaction() takes a function')
-    this.#refuseInside('transaction', 'tx.savepoint()')
-    const limits = new SharedLimits(options.deadlineMs, options.signal)
-    const begin = beginTexts(options)
-    for (let left = options.retries ?? 0; ; left--) {
-      try {
-        return await this.#attempt(work, begin, limits)
-      } catch (error) {
-        if (left === 0 || !mayRetry(error)) throw error
-      }
-    }
-  }
-
-  async session(...given: unknown[]): Promise<never> {
-    const work = given[0]
-    this.#refuseInside('session', 'tx')
-    if (typeof work !== 'function') {
-      const link = await this.link.session(optionsAfter(0, given, CALL_OPTIONS))
-      return new SessionCaller(link, this.statements, this.prepared) as never
-    }
-    const link = await this.link.session(optionsAfter(1, given, CALL_OPTIONS))
-    const session = new SessionCaller(link, this.statements, this.prepared)
-    try {
-      return (await (work as (session: MysqlSession) => Promise<unknown>)(session)) as never
-    } finally {
-      await session.close()
-    }
+    const parts = { dialect: DIALECT, statements: statementsOf(app), prepared: app.prepare }
+    super(link, { parts, transactions: TRANSACTIONS, insideTransaction: app.insideTransaction })
   }
 
   async withLock<Result>(
@@ -149,91 +74,19 @@ class ClientCaller extends Caller implements MysqlClient {
     const options = optionsAfter(0, given, CALL_OPTIONS)
     if (typeof work !== 'function') throw wrong('withLock() takes a name and a function')
     checkedLock(name)
-    this.#refuseInside('withLock', 'session.lock(), and begin in that session by hand')
-    const session = new SessionCaller(await this.link.session(options), this.statements, this.prepared)
-    try {
+    this.refuseInside('withLock', 'session.lock(), and begin in that session by hand')
+    return await this.duringSession(async (session) => {
       await session.lock(name, options)
       // The reset at the end gives the lock back, whatever `work` has done to its connection.
       return await work(session)
-    } finally {
-      await session.close()
-    }
+    }, options)
   }
 
-  stream<Row = Record<string, unknown>>(
-    text: string,
-    values?: readonly unknown[],
-    options?: StreamOptions,
-    ...more: readonly unknown[]
-  ): RowStream<Row> {
-    checkCount(more, 0)
-    const target = this.redirect('stream')
-    if (target instanceof TransactionCaller) return target.stream(text, values, options)
-    const request = { prepared: this.prepared, text, values, options }
-    return streamRows<Row>(this.link, (given) => this.statement(given), request)
+  protected override sessionOver(link: SessionLink): Session {
+    return new Session(link, this.parts)
   }
 
-  protected override redirect(method: string): Caller {
-    const tx = this.#current()
-    if (tx === undefined) return this
-    if (this.#insideTransaction === 'join') return tx.innermost
-    throw inside(method, `tx.${method}()`)
+  protected override transactionOver(life: TransactionLife): Transaction {
+    return new Transaction(life, this.parts)
   }
-
-  async #attempt<Result>(
-    work: (tx: MysqlTransaction) => Promise<Result>,
-    begin: readonly string[],
-    limits: SharedLimits,
-  ): Promise<Result> {
-    const link = await this.link.session(limits.of())
-    const tx = new TransactionCaller(link, this.statements, this.prepared, limits)
-    const scope: Scope = { tx, isOver: false }
-    this.#scopes ??= new AsyncLocalStorage()
-    try {
-      await tx.begin(begin)
-      let result: Result
-      try {
-        result = await this.#scopes.run(scope, async () => await work(tx))
-      } catch (error) {
-        scope.isOver = true
-        await tx.rollback()
-        throw error
-      }
-      scope.isOver = true
-      await tx.commit()
-      return result
-    } finally {
-      scope.isOver = true
-      await link.close()
-    }
-  }
-
-  #current(): TransactionCaller | undefined {
-    if (this.#scopes === undefined) return undefined
-    const scope = this.#scopes.getStore()
-    return scope === undefined || scope.isOver ? undefined : scope.tx
-  }
-
-  #refuseInside(method: string, instead: string): void {
-    if (this.#current() !== undefined) throw inside(method, instead)
-  }
-}
-
-function inside(method: string, instead: string): LocalError {
-  return new LocalError(
-    'INSIDE_TRANSACTION',
-    `${method}() of the client was called inside a transaction of its own: use ${instead}`,
-  )
-}
-
-/** A conflict that `work` has kept to itself shows as what made COMMIT roll back. */
-function mayRetry(error: unknown): boolean {
-  if (isConflict(error)) return true
-  return error instanceof LocalError && error.code === 'TRANSACTION_ROLLED_BACK' && isConflict(error.cause)
-}
-
-function listenerIn(given: readonly unknown[], method: string): (value: unknown) => void {
-  checkCount(given, 1)
-  if (typeof given[0] !== 'function') throw wrong(`the listener of ${method}() is a function`)
-  return given[0] as (value: unknown) => void
 }

@@ -11,6 +11,7 @@
  *    goes as text.
  */
 import type { ByteWriter, Cloneable, Operation, ReplyBytes } from '@iokernel/core/plugin'
+import type { Execution as ExecutionOf } from '@iokernel/sql'
 import { writePrepared, writeQuery } from '../codec/encode.ts'
 import type { MysqlFacts } from '../codec/facts.ts'
 import { checked, Reply, refuseOpenTransaction } from '../codec/reply.ts'
@@ -19,13 +20,7 @@ import { Rows } from '../codec/result.ts'
 import type { Statement } from '../codec/statement.ts'
 
 /** One execution of a statement. */
-export interface Execution {
-  readonly statement: Statement
-  readonly values: readonly unknown[]
-  readonly asArrays: boolean
-  /** False: sent as text, with its values written into it. */
-  readonly prepared: boolean
-}
+export type Execution = ExecutionOf<Statement>
 
 type Query = Operation<Execution, Rows<unknown>>
 

@@ -5,16 +5,14 @@
  * is reset before anyone else uses it. A lost connection ends it, and every further call says so; nothing is silently
  * begun anew. One that is forgotten is given back when its object is collected, which may be late: close it.
  */
-import type { CallOptions, SessionLink } from '@iokernel/core/plugin'
+import type { CallOptions } from '@iokernel/core/plugin'
 import { LocalError } from '@iokernel/core/plugin'
 import { CALL_OPTIONS, checkCount, optionsAfter } from '@iokernel/core/toolkit'
-import type { RowStream, StreamOptions } from '@iokernel/sql'
+import { type RowStream, SessionCaller, type StreamOptions } from '@iokernel/sql'
 import type { Rows } from '../codec/result.ts'
-import { Caller, type Queries } from './caller.ts'
 import { type FileSource, type LoadOptions, loadLocal } from './infile.ts'
 import { checkedLock, LOCK_WAIT_MAX_S } from './locks.ts'
-import type { Statements } from './statement-cache.ts'
-import { streamRows } from './stream.ts'
+import type { MysqlTypes, Queries } from './queries.ts'
 
 export interface MysqlSession extends Queries, AsyncDisposable {
   /** Rows as they arrive; nothing else is answered meanwhile. */
@@ -40,38 +38,10 @@ export interface MysqlSession extends Queries, AsyncDisposable {
   readonly lost: boolean
 }
 
-/** Gives sessions back that nobody can use any more. */
-const forgotten = new FinalizationRegistry<SessionLink>((link) => {
-  link.close().catch(() => undefined)
-})
-
-export class SessionCaller extends Caller implements MysqlSession {
-  readonly #link: SessionLink
-
-  constructor(link: SessionLink, statements: Statements, prepared: boolean) {
-    super(link, statements, 'session', prepared)
-    this.#link = link
-    forgotten.register(this, link, this)
-  }
-
-  get lost(): boolean {
-    return this.#link.lost
-  }
-
-  stream<Row = Record<string, unknown>>(
-    text: string,
-    values?: readonly unknown[],
-    options?: StreamOptions,
-    ...more: readonly unknown[]
-  ): RowStream<Row> {
-    checkCount(more, 0)
-    const request = { prepared: this.prepared, text, values, options }
-    return streamRows<Row>(this.link, this.statement.bind(this), request)
-  }
-
+export class Session extends SessionCaller<MysqlTypes> implements MysqlSession {
   async loadLocal(text: string, source: FileSource, options?: LoadOptions, ...more: readonly unknown[]): Promise<Rows> {
     checkCount(more, 0)
-    return await loadLocal(this.#link, this.statements, { text, source, options })
+    return await loadLocal(this.sessionLink, this.parts.statements, { text, source, options })
   }
 
   async lock(name: string, ...given: unknown[]): Promise<void> {
@@ -88,16 +58,6 @@ export class SessionCaller extends Caller implements MysqlSession {
   async unlock(name: string, ...given: unknown[]): Promise<boolean> {
     const options = optionsAfter(0, given, CALL_OPTIONS)
     return (await this.#locking('select release_lock(?)', [checkedLock(name)], options)) === 1
-  }
-
-  async close(...given: unknown[]): Promise<void> {
-    checkCount(given, 0)
-    forgotten.unregister(this)
-    await this.#link.close()
-  }
-
-  [Symbol.asyncDispose](): Promise<void> {
-    return this.close()
   }
 
   async #locking(text: string, values: readonly unknown[], options: CallOptions | undefined): Promise<unknown> {

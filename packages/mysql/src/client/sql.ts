@@ -3,10 +3,11 @@
  *
  * Rules: see `Templates`. What is put in is a value, unless it was made here: a fragment, a quoted name, a list, JSON.
  */
-import { type QueryOptions, type SqlFragment, type SqlQuery as SqlQueryOf, Templates } from '@iokernel/sql'
+import { type SendRows, type SqlFragment, type SqlQuery as SqlQueryOf, Templates } from '@iokernel/sql'
 import { escapeId } from 'sql-escaper'
 import type { Rows } from '../codec/result.ts'
 import { Json } from '../codec/values.ts'
+import type { MysqlTypes } from './queries.ts'
 
 /** A statement that is sent when it is awaited. */
 export type SqlQuery<Row = Record<string, unknown>> = SqlQueryOf<Rows<Row>>
@@ -22,9 +23,7 @@ export interface Sql {
   list(values: readonly unknown[]): SqlFragment
 }
 
-type Send = <Row>(text: string, values: readonly unknown[], options: QueryOptions | undefined) => Promise<Rows<Row>>
-
-export function sqlTag(send: Send): Sql {
+export function sqlTag(send: SendRows<MysqlTypes>): Sql {
   const sql = <Row>(strings: TemplateStringsArray, ...values: unknown[]): SqlQuery<Row> =>
     TEMPLATES.query<Rows<Row>>(strings, values, send)
   return Object.assign(sql, {

@@ -8,6 +8,7 @@
  * 3. One ReadyForQuery for each of them, but for the data of a COPY, which nothing answers.
  */
 import type { ByteWriter, Operation, ReplyBytes } from '@iokernel/core/plugin'
+import type { Execution as ExecutionOf } from '@iokernel/sql'
 import {
   writeCopyData,
   writeCopyDone,
@@ -22,13 +23,7 @@ import type { Rows } from '../codec/rows.ts'
 import type { Statement } from '../codec/statement.ts'
 
 /** One execution of a statement. */
-export interface Execution {
-  readonly statement: Statement
-  readonly values: readonly unknown[]
-  readonly asArrays: boolean
-  /** False: parsed anew each time. */
-  readonly prepared: boolean
-}
+export type Execution = ExecutionOf<Statement>
 
 type Query = Operation<Execution, Rows<unknown>>
 

@@ -5,15 +5,13 @@
  * reset before anyone else uses it. A lost connection ends it, and every further call says so; nothing is silently
  * begun anew. One that is forgotten is given back when its object is collected, which may be late: close it.
  */
-import type { CallOptions, SessionLink } from '@iokernel/core/plugin'
+import type { CallOptions } from '@iokernel/core/plugin'
 import { CALL_OPTIONS, checkCount, optionsAfter } from '@iokernel/core/toolkit'
-import type { RowStream, StreamOptions } from '@iokernel/sql'
+import { type RowStream, SessionCaller, type StreamOptions } from '@iokernel/sql'
 import type { Rows } from '../codec/rows.ts'
-import { Caller, type Queries } from './caller.ts'
 import { type CopyOptions, type CopySource, type CopyStream, copyFrom, copyTo } from './copy.ts'
 import { type LockKey, lockValues } from './locks.ts'
-import type { Statements } from './statement-cache.ts'
-import { streamRows } from './stream.ts'
+import type { PostgresTypes, Queries } from './queries.ts'
 
 export interface PostgresSession extends Queries, AsyncDisposable {
   /** Rows as they arrive; nothing else is answered meanwhile. */
@@ -38,34 +36,7 @@ export interface PostgresSession extends Queries, AsyncDisposable {
   readonly lost: boolean
 }
 
-/** Gives sessions back that nobody can use any more. */
-const forgotten = new FinalizationRegistry<SessionLink>((link) => {
-  link.close().catch(() => undefined)
-})
-
-export class SessionCaller extends Caller implements PostgresSession {
-  readonly #link: SessionLink
-
-  constructor(link: SessionLink, statements: Statements, prepared: boolean) {
-    super(link, statements, 'session', prepared)
-    this.#link = link
-    forgotten.register(this, link, this)
-  }
-
-  get lost(): boolean {
-    return this.#link.lost
-  }
-
-  stream<Row = Record<string, unknown>>(
-    text: string,
-    values?: readonly unknown[],
-    options?: StreamOptions,
-    ...more: readonly unknown[]
-  ): RowStream<Row> {
-    checkCount(more, 0)
-    return streamRows<Row>(this.link, this.statement.bind(this), { text, values, options })
-  }
-
+export class Session extends SessionCaller<PostgresTypes> implements PostgresSession {
   async copyFrom(
     text: string,
     source: CopySource,
@@ -73,12 +44,12 @@ export class SessionCaller extends Caller implements PostgresSession {
     ...more: readonly unknown[]
   ): Promise<number> {
     checkCount(more, 0)
-    return await copyFrom((work) => work(this.#link), this.statements, { text, source, options })
+    return await copyFrom((work) => work(this.sessionLink), this.parts.statements, { text, source, options })
   }
 
   copyTo(text: string, options?: CopyOptions, ...more: readonly unknown[]): CopyStream {
     checkCount(more, 0)
-    return copyTo(this.link, this.statements, { text, options })
+    return copyTo(this.link, this.parts.statements, { text, options })
   }
 
   async lock(key: LockKey, ...given: unknown[]): Promise<void> {
@@ -91,16 +62,6 @@ export class SessionCaller extends Caller implements PostgresSession {
 
   async unlock(key: LockKey, ...given: unknown[]): Promise<boolean> {
     return (await this.#locking('pg_advisory_unlock', key, optionsAfter(0, given, CALL_OPTIONS)))[0]?.[0] === true
-  }
-
-  async close(...given: unknown[]): Promise<void> {
-    checkCount(given, 0)
-    forgotten.unregister(this)
-    await this.#link.close()
-  }
-
-  [Symbol.asyncDispose](): Promise<void> {
-    return this.close()
   }
 
   #locking(name: string, key: LockKey, options: CallOptions | undefined): Promise<Rows<unknown[]>> {

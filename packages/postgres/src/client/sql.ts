@@ -3,9 +3,10 @@
  *
  * Rules: see `Templates`. What is put in is a value, unless it was made here: a fragment, a quoted name, JSON.
  */
-import { type QueryOptions, type SqlFragment, type SqlQuery as SqlQueryOf, Templates } from '@iokernel/sql'
+import { type SendRows, type SqlFragment, type SqlQuery as SqlQueryOf, Templates } from '@iokernel/sql'
 import type { Rows } from '../codec/rows.ts'
 import { Json } from '../codec/values.ts'
+import type { PostgresTypes } from './queries.ts'
 
 /** A statement that is sent when it is awaited. */
 export type SqlQuery<Row = Record<string, unknown>> = SqlQueryOf<Rows<Row>>
@@ -19,9 +20,7 @@ export interface Sql {
   json(value: unknown): Json
 }
 
-type Send = <Row>(text: string, values: readonly unknown[], options: QueryOptions | undefined) => Promise<Rows<Row>>
-
-export function sqlTag(send: Send): Sql {
+export function sqlTag(send: SendRows<PostgresTypes>): Sql {
   const sql = <Row>(strings: TemplateStringsArray, ...values: unknown[]): SqlQuery<Row> =>
     TEMPLATES.query<Rows<Row>>(strings, values, send)
   return Object.assign(sql, {

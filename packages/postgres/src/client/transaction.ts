@@ -10,20 +10,24 @@
  *
  * Limits: `retries` runs `work` again from its beginning, on a connection of its own; only it knows what else it does.
  */
-import type { CallOptions, Operation, SessionLink } from '@iokernel/core/plugin'
+import type { CallOptions, Operation } from '@iokernel/core/plugin'
 import { LocalError } from '@iokernel/core/plugin'
 import { checkCount, type Kind, must, mustBeBoolean, mustBeDuration, mustBeSignal } from '@iokernel/core/toolkit'
-import type { RowStream, SharedLimits, StreamOptions } from '@iokernel/sql'
-import { checkedText, checkedValues, NO_VALUES } from '@iokernel/sql'
+import {
+  type CallerParts,
+  checkedText,
+  checkedValues,
+  type RowStream,
+  type StreamOptions,
+  TransactionCaller,
+  type TransactionDialect,
+  type TransactionLife,
+} from '@iokernel/sql'
 import { PostgresError } from '../codec/errors.ts'
 import type { Rows } from '../codec/rows.ts'
-import type { Statement } from '../codec/statement.ts'
-import { Caller, type Queries } from './caller.ts'
 import { type CopyOptions, type CopySource, type CopyStream, copyFrom, copyTo } from './copy.ts'
 import { type CursorOptions, readCursor } from './cursor.ts'
-import { type Execution, QUERY_SESSION, SIMPLE_SESSION } from './operations.ts'
-import type { Statements } from './statement-cache.ts'
-import { streamRows } from './stream.ts'
+import type { PostgresTypes, Queries } from './queries.ts'
 
 export interface TransactionOptions {
   /** Default: the server's (`default_transaction_isolation`), usually `read committed`. */
@@ -40,7 +44,7 @@ export interface TransactionOptions {
 
 const LEVELS: ReadonlySet<unknown> = new Set(['read committed', 'repeatable read', 'serializable'])
 
-export const TRANSACTION_OPTIONS: Kind<TransactionOptions> = {
+const TRANSACTION_OPTIONS: Kind<TransactionOptions> = {
   title: 'option of a transaction',
   checks: {
     isolation: must((value) => LEVELS.has(value), "'read committed', 'repeatable read' or 'serializable'"),
@@ -73,86 +77,31 @@ export interface PostgresTransaction extends Queries {
   copyTo(text: string, options?: CopyOptions): CopyStream
 }
 
-/** The statement that begins it. */
-export function beginText({ isolation, readOnly, deferrable }: TransactionOptions): string {
-  const modes: string[] = []
-  if (isolation !== undefined) modes.push(`isolation level ${isolation}`)
-  if (readOnly !== undefined) modes.push(readOnly ? 'read only' : 'read write')
-  if (deferrable !== undefined) modes.push(deferrable ? 'deferrable' : 'not deferrable')
-  return modes.length === 0 ? 'begin' : `begin ${modes.join(', ')}`
+export const TRANSACTIONS: TransactionDialect<TransactionOptions> = {
+  options: TRANSACTION_OPTIONS,
+  begin({ isolation, readOnly, deferrable }) {
+    const modes: string[] = []
+    if (isolation !== undefined) modes.push(`isolation level ${isolation}`)
+    if (readOnly !== undefined) modes.push(readOnly ? 'read only' : 'read write')
+    if (deferrable !== undefined) modes.push(deferrable ? 'deferrable' : 'not deferrable')
+    return [modes.length === 0 ? 'begin' : `begin ${modes.join(', ')}`]
+  },
+  /** A serialization failure, a deadlock. */
+  isConflict: (error) => error instanceof PostgresError && (error.code === '40001' || error.code === '40P01'),
 }
 
-/** True where the same work may succeed when it is done again: a serialization failure, a deadlock. */
-export function isConflict(error: unknown): boolean {
-  return error instanceof PostgresError && (error.code === '40001' || error.code === '40P01')
-}
-
-/** What the parts of one transaction share. */
-interface Shared {
-  readonly link: SessionLink
-  readonly limits: SharedLimits
-  /** Savepoints and portals so far: their names are used once. */
-  names: number
+/** Shared by a transaction and its savepoints. */
+interface Fate {
   /** The first error of a statement: why COMMIT may be answered with ROLLBACK. */
   failure: unknown
 }
 
-export class TransactionCaller extends Caller implements PostgresTransaction {
-  readonly #shared: Shared
-  #ended = false
-  /** The savepoint of this one that is open. */
-  #inner: TransactionCaller | undefined
+export class Transaction extends TransactionCaller<PostgresTypes, PostgresTransaction> implements PostgresTransaction {
+  readonly #fate: Fate
 
-  constructor(
-    link: SessionLink,
-    statements: Statements,
-    prepared: boolean,
-    limits: SharedLimits,
-    shared: Shared = { link, limits, names: 0, failure: undefined },
-  ) {
-    super(link, statements, 'session', prepared)
-    this.#shared = shared
-  }
-
-  /** Where a statement goes that is made now: into the savepoint that is open, and the one within that. */
-  get innermost(): TransactionCaller {
-    return this.#inner?.innermost ?? this
-  }
-
-  async begin(text: string): Promise<void> {
-    await this.#control(text)
-  }
-
-  /** Commits; rejects where the server has rolled back instead. */
-  async commit(): Promise<void> {
-    this.#ended = true
-    const { command } = await this.#control('commit')
-    if (command === 'COMMIT') return
-    throw new LocalError(
-      'TRANSACTION_ROLLED_BACK',
-      'the transaction was rolled back: a statement of it had failed, and the error was not passed on. ' +
-        'Put what may fail into tx.savepoint()',
-      { sent: 'maybe', cause: this.#shared.failure },
-    )
-  }
-
-  /** Rolls back. What fails here changes nothing: the connection is reset before anyone else uses it. */
-  async rollback(): Promise<void> {
-    this.#ended = true
-    const rollback = this.#execution('rollback')
-    await this.#shared.link.request(SIMPLE_SESSION, rollback).catch(() => undefined)
-  }
-
-  stream<Row = Record<string, unknown>>(
-    text: string,
-    values?: readonly unknown[],
-    options?: StreamOptions,
-    ...more: readonly unknown[]
-  ): RowStream<Row> {
-    checkCount(more, 0)
-    this.redirect()
-    const request = { text, values, options: this.callOptions(options) }
-    return streamRows<Row>(this.link, (given) => this.statement(given), request)
+  constructor(life: TransactionLife, parts: CallerParts<PostgresTypes>, fate: Fate = { failure: undefined }) {
+    super(life, parts)
+    this.#fate = fate
   }
 
   cursor<Row = Record<string, unknown>>(
@@ -163,10 +112,10 @@ export class TransactionCaller extends Caller implements PostgresTransaction {
   ): AsyncGenerator<Rows<Row>, void, undefined> {
     checkCount(more, 0)
     this.redirect()
-    return readCursor<Row>((operation, args, given) => this.#ask(operation, args, given), {
+    return readCursor<Row>((operation, args, given) => this.request(operation, args, given), {
       statement: this.statement(checkedText(text)),
       values: checkedValues(values, '$1'),
-      portal: `c${++this.#shared.names}`,
+      portal: this.life.nextName('c'),
       options,
     })
   }
@@ -179,86 +128,53 @@ export class TransactionCaller extends Caller implements PostgresTransaction {
   ): Promise<number> {
     checkCount(more, 0)
     this.redirect()
-    const { link } = this.#shared
+    const { link } = this.life
     const request = { text, source, options: this.callOptions(options) }
-    return await this.#noting(copyFrom((work) => work(link), this.statements, request))
+    return await this.#noting(copyFrom((work) => work(link), this.parts.statements, request))
   }
 
   copyTo(text: string, options?: CopyOptions, ...more: readonly unknown[]): CopyStream {
     checkCount(more, 0)
     this.redirect()
-    return copyTo(this.link, this.statements, { text, options: this.callOptions(options) })
+    return copyTo(this.link, this.parts.statements, { text, options: this.callOptions(options) })
   }
 
-  async savepoint<Result>(
-    work: (tx: PostgresTransaction) => Promise<Result>,
-    ...more: readonly unknown[]
-  ): Promise<Result> {
-    checkCount(more, 0)
-    this.redirect()
-    if (typeof work !== 'function') throw new LocalError('ARGUMENT', 'savepoint() takes a function')
-    const shared = this.#shared
-    const name = `s${++shared.names}`
-    const inner = new TransactionCaller(shared.link, this.statements, this.prepared, shared.limits, shared)
-    this.#inner = inner
-    try {
-      await this.#control(`savepoint ${name}`)
-      let result: Result
-      try {
-        result = await work(inner)
-      } catch (error) {
-        inner.#ended = true
-        await this.#undo(name)
-        throw error
-      }
-      inner.#ended = true
-      await this.#control(`release ${name}`)
-      return result
-    } finally {
-      this.#inner = undefined
-    }
+  protected override nested(): Transaction {
+    return new Transaction(this.life, this.parts, this.#fate)
   }
 
-  protected override redirect(): this {
-    if (this.#ended) {
-      throw new LocalError('TRANSACTION_ENDED', 'the transaction has ended: await everything inside its function')
-    }
-    if (this.#inner !== undefined) {
-      throw new LocalError('SAVEPOINT_OPEN', 'a savepoint is open: use the transaction that its function was given')
-    }
-    return this
+  /** A transaction in which something has failed is rolled back by COMMIT, and the server says so. */
+  protected override async commitOrThrow(): Promise<void> {
+    const { command } = await this.control('commit')
+    if (command === 'COMMIT') return
+    throw new LocalError(
+      'TRANSACTION_ROLLED_BACK',
+      'the transaction was rolled back: a statement of it had failed, and the error was not passed on. ' +
+        'Put what may fail into tx.savepoint()',
+      { sent: 'maybe', cause: this.#fate.failure },
+    )
   }
 
-  protected override callOptions(options: CallOptions | undefined): CallOptions | undefined {
-    return this.#shared.limits.of(options)
-  }
-
-  protected override run(execution: Execution, options: CallOptions | undefined): Promise<Rows<unknown>> {
-    return this.#ask(QUERY_SESSION, execution, options)
-  }
-
-  protected override runSimple(execution: Execution, options: CallOptions | undefined): Promise<Rows<unknown>[]> {
-    return this.#ask(SIMPLE_SESSION, execution, options)
-  }
-
-  protected override refuse(statement: Statement): void {
-    super.refuse(statement)
-    if (!statement.analysis.controlsTransaction) return
-    throw new LocalError('REFUSED', 'a transaction ends with its function: return to commit, throw to roll back')
+  protected override release(name: string): Promise<unknown> {
+    return this.control(`release ${name}`)
   }
 
   /** What failed inside the savepoint is undone with it. A connection that is lost says so at the next call. */
-  async #undo(name: string): Promise<void> {
+  protected override async undo(name: string): Promise<void> {
     try {
-      await this.#control(`rollback to ${name}; release ${name}`)
-      this.#shared.failure = undefined
+      await this.control(`rollback to ${name}; release ${name}`)
+      this.#fate.failure = undefined
     } catch (error) {
-      this.#shared.failure ??= error
+      this.#fate.failure ??= error
     }
   }
 
-  #ask<Args, Reply>(operation: Operation<Args, Reply>, args: Args, options: CallOptions | undefined): Promise<Reply> {
-    return this.#noting(this.link.request(operation, args, this.callOptions(options)))
+  protected override request<Args, Reply>(
+    operation: Operation<Args, Reply>,
+    args: Args,
+    options: CallOptions | undefined,
+  ): Promise<Reply> {
+    return this.#noting(super.request(operation, args, options))
   }
 
   /** Remembers the first error: it is why nothing more will work. */
@@ -266,17 +182,8 @@ export class TransactionCaller extends Caller implements PostgresTransaction {
     try {
       return await call
     } catch (error) {
-      this.#shared.failure ??= error
+      this.#fate.failure ??= error
       throw error
     }
-  }
-
-  async #control(text: string): Promise<Rows<unknown>> {
-    const results = await this.link.request(SIMPLE_SESSION, this.#execution(text), this.#shared.limits.of())
-    return results[0] as Rows<unknown>
-  }
-
-  #execution(text: string): Execution {
-    return { statement: this.statements.of(text), values: NO_VALUES, asArrays: false, prepared: false }
   }
 }
