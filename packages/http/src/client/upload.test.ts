@@ -1,6 +1,6 @@
 /** Bodies that follow their heads, and connections that stop being HTTP: against a link whose other end is the test. */
 import { LocalError, RemoteError } from '@iokernel/core/plugin'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, onTestFinished, vi } from 'vitest'
 import { FakeLink } from '../../fixtures/link.ts'
 import { type HttpClient, httpClient } from '../client.ts'
 import { RequestHint } from '../codec/request.ts'
@@ -142,6 +142,25 @@ describe('an upload', () => {
     const link = new FakeLink(['HTTP/1.1 417 No\r\ncontent-length: 0\r\n\r\n'])
     const response = await clientOf(link).post('/', { body: 'abc', expectContinue: true })
     expect([response.status, link.calls.length, link.closed]).toEqual([417, 1, 1])
+  })
+
+  it('is not sent though the refusal goes on for longer than a 100 is waited for', async () => {
+    vi.useFakeTimers()
+    onTestFinished(() => {
+      vi.useRealTimers()
+    })
+    const link = new FakeLink([
+      'HTTP/1.1 401 No\r\ntransfer-encoding: chunked\r\n\r\n',
+      new Promise<string>(() => undefined),
+    ])
+    const response = await clientOf(link).post('/', { body: 'abc', expectContinue: true, deadlineMs: 5000 })
+    const text = response.body.text()
+    const refused = expect(text).rejects.toMatchObject({ code: 'DEADLINE' })
+    await vi.advanceTimersByTimeAsync(4000)
+    expect([response.status, link.calls.length]).toEqual([401, 1])
+    await vi.advanceTimersByTimeAsync(1000)
+    await refused
+    expect(link.closed).toBe(1)
   })
 
   it('ends with its reply, though its source never would', async () => {

@@ -8,6 +8,7 @@
  * 3. A source that fails, or gives another number of bytes than was said, ends the request: the connection is closed
  *    inside the body, so the server cannot take it for a whole one. The source's own error is the answer.
  * 4. With `expectContinue` the body waits for a 100, or for `CONTINUE_WAIT_MS` of silence: old servers never say it.
+ *    What is answered before either is a refusal of the body, which is not sent then.
  *
  * Limits: `deadlineMs` bounds how long a connection is waited for, how long the server may take nothing, and from the
  * end of the body on how long it may keep us waiting.
@@ -53,7 +54,9 @@ export async function upload(
     if (status === 100) pump.begin()
   })
   pump.run(options.expectContinue === true)
-  return await response
+  const answer = await response
+  pump.answered()
+  return answer
 }
 
 /** What of the options holds for a connection. */
@@ -79,6 +82,7 @@ class Pump {
   /** Of a piece that could not be written. */
   #writeFailure: unknown
   #interrupt: (() => void) | undefined
+  /** While a 100 is waited for. */
   #begin: (() => void) | undefined
 
   constructor(
@@ -110,6 +114,13 @@ class Pump {
   /** The server wants the body. */
   begin(): void {
     this.#begin?.()
+  }
+
+  /** The head of the reply is here: who was asked and did not say 100 does not want the body. */
+  answered(): void {
+    if (this.#begin === undefined) return
+    this.stop()
+    this.#reader.limitWaits(this.#deadlineMs)
   }
 
   /** Nobody wants what has not been sent. */
@@ -178,8 +189,9 @@ class Pump {
 
   async #continued(): Promise<void> {
     await new Promise<void>((resolve) => {
-      const timer = setTimeout(resolve, CONTINUE_WAIT_MS)
+      const timer = setTimeout(() => this.#begin?.(), CONTINUE_WAIT_MS)
       this.#begin = () => {
+        this.#begin = undefined
         clearTimeout(timer)
         resolve()
       }
