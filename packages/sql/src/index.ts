@@ -6,6 +6,7 @@
  */
 export { Caller, type CallerParts } from './caller.ts'
 export { type BaseTransactionOptions, ClientCaller, type ClientSetup, type TransactionDialect } from './client.ts'
+export { defineColumn, internedName } from './column-names.ts'
 export type {
   Dialect,
   Execution,

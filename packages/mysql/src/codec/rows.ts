@@ -14,7 +14,7 @@
  * below are what 10 000 rows spend their time in.
  */
 import { RemoteProtocolError } from '@iokernel/core/plugin'
-import { integerIn, textIn } from '@iokernel/sql'
+import { defineColumn, integerIn, internedName, textIn } from '@iokernel/sql'
 import type { MysqlApp, TypeParser } from '../app.ts'
 import type { Field } from './fields.ts'
 import { lenenc, lenencBytes, NULL, u16, u32 } from './packet.ts'
@@ -38,7 +38,7 @@ export class RowReader {
     const readers = fields.map((field) => columnReader(field, app))
     this.fields = fields
     this.#isBinary = isBinary
-    this.#names = fields.map(({ name }) => interned(name))
+    this.#names = fields.map(({ name }) => internedName(name))
     this.#isOdd = this.#names.includes('__proto__')
     this.#kinds = Uint8Array.from(readers, ({ kind }) => kind)
     this.#wires = Uint8Array.from(readers, ({ wire }) => wire)
@@ -69,7 +69,7 @@ export class RowReader {
         value = this.#ofText(column, bytes, from, next)
         at = next
       }
-      if (this.#isOdd) define(row, names[column] as string, value)
+      if (this.#isOdd) defineColumn(row, names[column] as string, value)
       else row[names[column] as string] = value
     }
     if (at !== end) throw misshapen()
@@ -115,7 +115,7 @@ export class RowReader {
         value = this.#ofBinary(wire, column, bytes, from, next)
         at = next
       }
-      if (this.#isOdd) define(row, names[column] as string, value)
+      if (this.#isOdd) defineColumn(row, names[column] as string, value)
       else row[names[column] as string] = value
     }
     if (at !== end) throw misshapen()
@@ -278,17 +278,6 @@ function json(text: string): unknown {
   } catch {
     return text
   }
-}
-
-function define(row: object, name: string, value: unknown): void {
-  Object.defineProperty(row, name, { value, writable: true, enumerable: true, configurable: true })
-}
-
-/** The engine's own copy of a name: a property is found by it without comparing characters. */
-function interned(name: string): string {
-  const holder: Record<string, unknown> = Object.create(null)
-  holder[name] = true
-  return Object.keys(holder)[0] as string
 }
 
 function misshapen(): RemoteProtocolError {

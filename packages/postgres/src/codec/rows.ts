@@ -12,7 +12,7 @@
  * bytes. The loops below are what 10 000 rows spend their time in.
  */
 import { RemoteProtocolError } from '@iokernel/core/plugin'
-import { integerIn, textIn } from '@iokernel/sql'
+import { defineColumn, integerIn, internedName, textIn } from '@iokernel/sql'
 import type { TypeParser, TypeParsers } from '../app.ts'
 import { bytesIn, ColumnKind, columnReader, timeIn } from './types.ts'
 
@@ -80,7 +80,7 @@ export class RowReader {
 
   constructor(described: readonly FieldDescription[], types: TypeParsers | undefined) {
     this.fields = described.map(({ isBinary: _, ...field }) => field)
-    this.#names = described.map(({ name }) => interned(name))
+    this.#names = described.map(({ name }) => internedName(name))
     this.#isOdd = this.#names.includes('__proto__')
     const readers = described.map(({ dataTypeID, isBinary }) => columnReader(dataTypeID, isBinary, types))
     this.#kinds = Uint8Array.from(readers, ({ kind }) => kind)
@@ -104,7 +104,7 @@ export class RowReader {
         value = this.#value(kinds[column] as number, column, bytes, at, next)
         at = next
       }
-      if (this.#isOdd) define(row, names[column] as string, value)
+      if (this.#isOdd) defineColumn(row, names[column] as string, value)
       else row[names[column] as string] = value
     }
     if (at !== end) throw misshapen()
@@ -176,17 +176,6 @@ function lengthAt(bytes: Buffer, at: number): number {
     ((bytes[at + 2] as number) << 8) |
     (bytes[at + 3] as number)
   )
-}
-
-function define(row: object, name: string, value: unknown): void {
-  Object.defineProperty(row, name, { value, writable: true, enumerable: true, configurable: true })
-}
-
-/** The engine's own copy of a name: a property is found by it without comparing characters. */
-function interned(name: string): string {
-  const holder: Record<string, unknown> = Object.create(null)
-  holder[name] = true
-  return Object.keys(holder)[0] as string
 }
 
 function misshapen(): RemoteProtocolError {
