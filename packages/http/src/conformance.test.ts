@@ -21,8 +21,8 @@ const TUNNEL = resolve({ origin: 'https://a', proxy: 'http://app:hunter2@proxy:3
 const FLAGS: { readonly [kind: string]: number } = {
   reply: 0,
   error: FrameFlag.Error,
-  'reply+close': FrameFlag.Close,
-  'error+close': FrameFlag.Error | FrameFlag.Close,
+  'reply+close': FrameFlag.Close | FrameFlag.Unread,
+  'error+close': FrameFlag.Error | FrameFlag.Close | FrameFlag.Unread,
 }
 
 const replies: Fixture<HttpIo>[] = REPLIES.map(({ name, bytes, hints, ended = false, seen }) => ({
@@ -87,7 +87,7 @@ const subject: Subject<HttpIo> = {
     verdict(500, '', 'call', FrameFlag.Error),
     verdict(503, '', 'overloaded', FrameFlag.Error),
     verdict(429, '', 'overloaded', FrameFlag.Error),
-    verdict(408, 'Connection: close\r\n', 'not-executed', FrameFlag.Error | FrameFlag.Close),
+    verdict(408, 'Connection: close\r\n', 'not-executed', FrameFlag.Error | FrameFlag.Close | FrameFlag.Unread),
     {
       name: 'a reply that comes before the end of the upload',
       purpose: 'session',
@@ -96,7 +96,7 @@ const subject: Subject<HttpIo> = {
         { hint: Request | Upload, payload: 'POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n' },
         { hint: UploadPart, payload: '1\r\nx\r\n', silent: true },
       ],
-      expected: [{ reply: OK, flags: FrameFlag.Close }],
+      expected: [{ reply: OK, flags: FrameFlag.Close | FrameFlag.Unread }],
     },
     {
       name: 'a reply that comes behind the upload',

@@ -141,7 +141,7 @@ export class Framer {
         return
       case UNTIL_CLOSE:
         this.#state = ENDED
-        return sink.frame(this.#end, this.#end, FrameFlag.Final | FrameFlag.Close | this.#errorFlag())
+        return sink.frame(this.#end, this.#end, FrameFlag.Final | LAST | this.#errorFlag())
       case HEAD:
         throw new RemoteProtocolError('the connection ended inside a head')
       default:
@@ -221,7 +221,7 @@ export class Framer {
   #finish(from: number, at: number, sink: FrameSink): number {
     const ends = !this.#isPersistent()
     this.#state = ends ? ENDED : IDLE
-    sink.frame(from, at, FrameFlag.Final | this.#errorFlag() | (ends ? FrameFlag.Close : 0))
+    sink.frame(from, at, FrameFlag.Final | this.#errorFlag() | (ends ? LAST : 0))
     return at
   }
 
@@ -267,6 +267,8 @@ export class Framer {
   }
 }
 
+/** Nothing that was asked behind it was looked at (section 9.6). */
+const LAST = FrameFlag.Close | FrameFlag.Unread
 const AWAITS_INTERIM = RequestHint.Interim | RequestHint.Upload
 const NO_CONTENT = 204
 const REQUEST_TIMEOUT = 408

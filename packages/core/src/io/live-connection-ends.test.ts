@@ -325,3 +325,17 @@ describe('the peer goes away', () => {
     expect(bench.outcome(gathered)).toBe('TEST no')
   })
 })
+
+test('what was written behind the last request that its peer read is known not to have been looked at', () => {
+  for (const [flags, sent] of [
+    [Final | Close | FrameFlag.Unread, 'no'],
+    [Final | Close, 'maybe'],
+  ] as const) {
+    const bench = new Bench().open()
+    const calls = ['a', 'b', 'c'].map((text) => bench.call(text))
+    bench.run()
+    bench.arrive(tagged(flags, 'bye'))
+    const outcomes = calls.map((call) => bench.outcome(call))
+    expect(outcomes).toEqual(['reply bye', `CLOSED_BY_PEER ${sent}`, `CLOSED_BY_PEER ${sent}`])
+  }
+})

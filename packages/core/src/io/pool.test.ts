@@ -25,7 +25,7 @@ async function texts(calls: readonly Promise<BenchOutcome>[]): Promise<string[]>
 }
 
 describe('with no lane that must stay', () => {
-  test('the first connection shows that somebody is there; it is closed when it idles, and all is still well', async () => {
+  test('the first connection shows that somebody is there, and is closed when it idles: all is well', async () => {
     const { bench } = opened()
     await bench.run(20)
     expect(bench.app.statuses.at(-1)).toBe('ready')

@@ -238,6 +238,7 @@ export class ReplyMatcher implements FrameSink {
       this.#settlement.reply(call, host.id, bytes, from, end, this.nowMs)
     }
     if (verdict !== 'call' && verdict !== 'stale') host.onVerdict(verdict)
+    if ((flags & FrameFlag.Unread) !== 0) this.unflushed = this.unanswered.first
     if ((flags & FrameFlag.Close) !== 0) host.onCloseFrame()
   }
 

@@ -394,8 +394,8 @@ export class SessionPool implements ConnectionOwner {
 }
 
 /**
- * What nothing answers is never held but by a cancel: it belongs to a request that is on its way (the pieces of a file),
- * and what waits behind that request waits for them.
+ * What nothing answers is never held but by a cancel: it belongs to a request that is on its way (the pieces of a
+ * file), and what waits behind that request waits for them.
  */
 function mayWrite(connection: LiveConnection, { cancel, held }: Borrowed, call: Call): boolean {
   if (cancel !== undefined) return false

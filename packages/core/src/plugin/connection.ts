@@ -82,6 +82,11 @@ export const FrameFlag = {
    * it; a lane is drained, dropped and reported.
    */
   Dirty: 64,
+  /**
+   * With `Close`: the peer has promised to look at nothing that was written behind the request which this answers (RFC
+   * 9112, section 9.6). All of that goes elsewhere, as if it had not been written.
+   */
+  Unread: 128,
 } as const
 
 export interface FrameSink {
