@@ -173,9 +173,13 @@ export class LaneSet implements ConnectionOwner {
 
   /** A lane, for somebody who waits for one. */
   wake(): void {
-    if (this.#closed) return
-    const current = this.#lanes.filter((lane) => this.#isCurrent(lane) && lane.phase === 'ready').length
-    if (current + this.#opening.size + this.#asking === 0) this.#openOne()
+    if (this.#closed || this.#asking > 0) return
+    if (this.#lanes.some((lane) => this.#isCurrent(lane) && lane.phase === 'ready')) return
+    const sinceMs = this.#host.environment.nowMs() - ATTEMPT_DELAY_MS
+    // An attempt that hangs, or goes to an address that is gone, is nothing to wait for.
+    const isTried = [...this.#opening].some((each) => this.#isCurrent(each) && each.lastHeardMs > sinceMs)
+    if (isTried) this.#tryBesideSoon()
+    else this.#openOne()
   }
 
   /** A connection, of whatever purpose, did not come to be: its address waits. */
@@ -199,7 +203,10 @@ export class LaneSet implements ConnectionOwner {
     this.#opening.delete(connection)
     this.endpoints.succeeded(connection.endpoint.id)
     const enough = this.#single && this.#lanes.some((lane) => this.#isCurrent(lane))
-    if (enough || !this.#isCurrent(connection)) return connection.destroy(SURPLUS)
+    if (enough || !this.#isCurrent(connection)) {
+      connection.destroy(SURPLUS)
+      return this.ensure()
+    }
     this.#lanes = [...this.#lanes, connection]
     this.#host.scheduler.connected?.(connection.connectMs)
     if (!this.#host.ordered) this.#care.added(connection)
@@ -229,12 +236,16 @@ export class LaneSet implements ConnectionOwner {
     const wasOpening = this.#opening.delete(connection)
     const wasLane = this.#lanes.includes(connection)
     const comesAndGoes = wasLane && this.#host.scheduler.lanesMin === 0
-    const isPlanned = PLANNED_ENDS.includes(error.code) || comesAndGoes
+    const wasGone = wasOpening && !this.#isCurrent(connection)
+    const isPlanned = PLANNED_ENDS.includes(error.code) || comesAndGoes || wasGone
     if (comesAndGoes && connection.unanswered.count > 0 && !hasAnswered(connection)) this.#avoid(connection.endpoint.id)
     this.#lanes = this.#lanes.filter((lane) => lane !== connection)
     this.#care.removed(connection)
     this.#draining.delete(connection)
-    if (error !== SURPLUS && (wasOpening || wasLane)) this.#atRest = isPlanned && this.#host.scheduler.lanesMin === 0
+    // While another attempt runs, or where nobody waits for it, one that failed decides nothing.
+    const decides = wasOpening && this.#opening.size === 0 && (!this.#atRest || this.#host.hasWaiting())
+    const counts = error !== SURPLUS && !wasGone && (wasLane || decides)
+    if (counts) this.#atRest = isPlanned && this.#host.scheduler.lanesMin === 0
     this.#host.onLaneClosed(connection, error)
     if (this.#closed || error === SURPLUS) return
     if (isPlanned) {
@@ -313,9 +324,11 @@ export class LaneSet implements ConnectionOwner {
     this.#asking++
     this.#host.withCredentials((failure) => {
       this.#asking--
-      if (this.#closed || !this.endpoints.has(endpoint.id)) return
-      if (failure !== undefined) return this.#host.onTrouble(failure.message)
-      this.#opening.add(this.#host.open(endpoint, this))
+      if (this.#closed) return
+      if (failure !== undefined) this.#host.onTrouble(failure.message)
+      else if (this.endpoints.has(endpoint.id)) this.#opening.add(this.#host.open(endpoint, this))
+      // The others may have ended meanwhile.
+      this.ensure()
     })
   }
 

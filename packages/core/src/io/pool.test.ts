@@ -4,6 +4,7 @@
  */
 import { describe, expect, test } from 'vitest'
 import { type BenchOutcome, type BenchUpstream, KernelBench } from '../testing/kernel-bench.ts'
+import { linePeer } from '../testing/line-peer.ts'
 import { OrderlyPeers } from '../testing/orderly-peer.ts'
 
 const COMING_AND_GOING: BenchUpstream = { lanes: 'pool', handshake: false, limits: { lanesMin: 0, lanesMax: 4 } }
@@ -163,6 +164,41 @@ describe('a call that was given up', () => {
   })
 })
 
+test('an address that is gone before its first connection is ready is not waited for', async () => {
+  const bench = new KernelBench()
+  bench.world.network.listen('a:1', 'black-hole')
+  bench.world.network.listen('b:1', linePeer())
+  bench.world.network.listen('c:1', linePeer())
+  bench.move('name', ['a:1'])
+  bench.app.connect(1, { at: 'name', handshake: false })
+  const call = bench.app.call('one')
+  await bench.run(20)
+  bench.move('name', ['b:1'])
+  await bench.run(20)
+  expect(await texts([call])).toEqual(['one'])
+  bench.move('name', ['c:1'])
+  await bench.run(0.5)
+  bench.move('name', ['b:1'])
+  await bench.run(20)
+  const again = bench.app.call('two')
+  await bench.run(20)
+  expect(await texts([again])).toEqual(['two'])
+})
+
+test('what failed while there were lanes is no reason to be down when one is replaced', async () => {
+  const bench = new KernelBench()
+  bench.world.network.listen('a:1', linePeer())
+  bench.app.connect(1, { lanes: 'pool', handshake: false, whenDown: 'fail', limits: { laneLifeMs: 5_000 } })
+  await bench.run(20)
+  bench.world.network.listen('a:1', undefined)
+  const refused = bench.app.call('alone', { exclusive: true, deadlineMs: 100 })
+  await bench.run(200)
+  expect(await texts([refused])).toEqual(['DEADLINE'])
+  bench.world.network.listen('a:1', linePeer())
+  await bench.run(10_000)
+  expect(bench.app.statuses.filter((status) => status === 'down')).toEqual([])
+})
+
 describe('at rest', () => {
   const IDLES_SOON = { lanesMin: 0, lanesMax: 4, laneIdleMs: 1_000 }
 
@@ -203,6 +239,43 @@ describe('at rest', () => {
     await bench.run(20)
     expect(open(bench).map(({ id }) => id)).toEqual(['b:1'])
     expect(await texts([before, after])).toEqual(['before', 'after'])
+  })
+
+  test('an attempt that hangs keeps nobody waiting where there is another address', async () => {
+    const { bench, peers } = named({ whenDown: 'fail' })
+    peers.hold('slow')
+    bench.move('name', ['a:1', 'b:1'])
+    bench.world.network.listen('b:1', 'black-hole')
+    await bench.run(20)
+    const slow = [bench.app.call('slow'), bench.app.call('slow')]
+    await bench.run(20)
+    expect(bench.world.network.dialled.map(({ id }) => id)).toEqual(['a:1', 'b:1'])
+    peers.release('slow')
+    await bench.run(2_500)
+    expect([await texts(slow), open(bench)]).toEqual([['slow', 'slow'], []])
+    const calls = [bench.app.call('one'), bench.app.call('two')]
+    await bench.run(20)
+    expect(await texts(calls)).toEqual(['one', 'two'])
+    await bench.run(5_000)
+    expect(bench.app.statuses.filter((status) => status === 'down')).toEqual([])
+  })
+
+  test('whoever was refused once does not shut the door for ever', async () => {
+    const { bench } = named({ handshake: true })
+    await bench.run(5_000)
+    expect(open(bench)).toEqual([])
+    bench.world.network.listen(
+      'a:1',
+      linePeer((text) => (text.startsWith('hello') ? '-denied' : text)),
+    )
+    const refused = bench.app.call('alone', { exclusive: true })
+    await bench.run(50)
+    expect(await texts([refused])).toEqual(['DENIED'])
+    bench.world.network.listen('a:1', linePeer())
+    await bench.run(10_000)
+    const calls = [bench.app.call('again'), bench.app.call('alone', { exclusive: true })]
+    await bench.run(50)
+    expect(await texts(calls)).toEqual(['again', 'alone'])
   })
 
   test('a session gets in where credentials are asked for by lanes', async () => {

@@ -238,7 +238,11 @@ export class Upstream {
     // Where there are lanes, one more that was refused is no news to those who wait.
     if (error instanceof RefusedError && this.#lanes.lanes.length === 0) this.#refuse(error)
     this.#calls.takeBack(connection, error)
-    if (connection.readyAtMs > 0) this.interests.laneLost()
+    if (connection.readyAtMs > 0) {
+      this.interests.laneLost()
+      // What failed while it stood is no reason for what comes.
+      this.#reason = undefined
+    }
     this.#tellState()
     this.#failIfDown()
   }
@@ -351,7 +355,8 @@ export class Upstream {
   /** Why a call that cannot be written now should not wait; undefined when it should. */
   #reasonToFail(): IoKernelError | undefined {
     if (this.#lanes.lanes.length === 0) {
-      if (this.#refusal !== undefined) return this.#refusal
+      // At rest, the next call finds out whether it still holds.
+      if (this.#refusal !== undefined && !this.#lanes.atRest) return this.#refusal
       if (this.configuration.whenDown === 'fail' && this.#status() === 'down') return this.#down()
     }
     return this.#calls.count >= this.configuration.limits.queueMax ? this.#queueFull() : undefined
