@@ -238,11 +238,9 @@ export class Upstream {
     // Where there are lanes, one more that was refused is no news to those who wait.
     if (error instanceof RefusedError && this.#lanes.lanes.length === 0) this.#refuse(error)
     this.#calls.takeBack(connection, error)
-    if (connection.readyAtMs > 0) {
-      this.interests.laneLost()
-      // What failed while it stood is no reason for what comes.
-      this.#reason = undefined
-    }
+    if (connection.readyAtMs > 0) this.interests.laneLost()
+    // What failed while all was well is no reason for what comes.
+    if (this.#told.status === 'ready') this.#reason = undefined
     this.#tellState()
     this.#failIfDown()
   }
