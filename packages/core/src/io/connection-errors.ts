@@ -21,6 +21,14 @@ export class ConnectionErrors {
     return this.remote('REPLY_TOO_LARGE', `a reply passed replyBytesMax (${replyBytesMax} bytes) and was dropped`)
   }
 
+  notReading(): RemoteError {
+    return this.remote('NOT_READING', 'the peer asks, and does not take the answers')
+  }
+
+  connectTimeout(ms: number): RemoteError {
+    return this.remote('CONNECT_TIMEOUT', `no connection within ${ms} ms (connectTimeoutMs)`)
+  }
+
   /** What a plugin threw. */
   fromPlugin(error: unknown): IoKernelError {
     if (error instanceof IoKernelError) return error as IoKernelError

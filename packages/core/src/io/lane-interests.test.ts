@@ -135,6 +135,26 @@ test('an answer goes out over the connection that the request came over, and fai
   expect(lane(bench).received.toString()).toBe('')
 })
 
+test('a peer that asks and takes no answer is cut off before it has filled the memory', async () => {
+  const bench = new KernelBench()
+  bench.world.network.listen('a:1', () => undefined)
+  bench.app.connect(1, { unasked: true, handshake: false, limits: { frameBytesMax: 10_000 } })
+  await bench.run(20)
+  const peer = lane(bench)
+  for (let count = 0; count < 2_000; count++) {
+    peer.send(`?other ${count}\n`)
+    if (count % 100 === 0) await bench.run(10)
+  }
+  expect(peer.isOpen).toBe(true)
+  peer.pause()
+  for (let count = 0; count < 2_000 && peer.isOpen; count++) {
+    peer.send(`?other ${count}\n`)
+    if (count % 100 === 0) await bench.run(10)
+  }
+  await bench.run(20)
+  expect(peer.isOpen).toBe(false)
+})
+
 test('what a framer says by itself goes out behind what was written', async () => {
   const bench = await opened()
   const reply = bench.app.call('ask')

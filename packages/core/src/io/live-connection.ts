@@ -33,6 +33,7 @@ import { ReceiveBuffer } from './receive-buffer.ts'
 import { type MatcherHost, ReplyMatcher } from './reply-matcher.ts'
 import { endUnless, StreamPacing } from './stream-pacing.ts'
 import { NOTHING, type Transport } from './transport.ts'
+import { Unbidden } from './unbidden.ts'
 
 /** Flags of calls that need more than a place in the order. */
 const NOT_PLAIN = CallFlag.Taints | CallFlag.Stream | CallFlag.Silent
@@ -70,6 +71,7 @@ export class LiveConnection implements MatcherHost {
   /** The calls on it are one that has it to itself. */
   #alone = false
   readonly #pacing: StreamPacing
+  readonly #unbidden: Unbidden
   #closeReason: IoKernelError | undefined
   #retiring = false
   #saidUnknown = false
@@ -83,6 +85,7 @@ export class LiveConnection implements MatcherHost {
     this.#services = services
     this.#protocol = settings.protocol
     this.#errors = new ConnectionErrors(settings.authority, settings.endpoint.id)
+    this.#unbidden = new Unbidden(settings.limits.frameBytesMax)
     this.#pacing = new StreamPacing(
       settings.limits,
       () => (this.isClosed ? undefined : this.#transport),
@@ -119,11 +122,7 @@ export class LiveConnection implements MatcherHost {
     })
     this.lastHeardMs = environment.nowMs()
     const { connectTimeoutMs } = settings.limits
-    this.#timer = environment.after(connectTimeoutMs, () =>
-      this.destroy(
-        this.#errors.remote('CONNECT_TIMEOUT', `no connection within ${connectTimeoutMs} ms (connectTimeoutMs)`),
-      ),
-    )
+    this.#timer = environment.after(connectTimeoutMs, () => this.destroy(this.#errors.connectTimeout(connectTimeoutMs)))
     this.#transport = environment.dial({
       endpoint: settings.endpoint,
       host: settings.host,
@@ -193,6 +192,7 @@ export class LiveConnection implements MatcherHost {
     assert(this.phase === 'ready' || this.phase === 'draining' || answers, 'calls go to connections that are ready')
     if (this.unanswered.count === 0) this.lastHeardMs = nowMs
     call.writtenAtMs = nowMs
+    if (answers) this.#unbidden.said(call.length)
     if (!this.#writer.write(call, nowMs)) return
     this.#services.flushLater(this)
     if ((call.flags & NOT_PLAIN) !== 0 && this.#submitSpecial(call)) return
@@ -307,8 +307,12 @@ export class LiveConnection implements MatcherHost {
   }
 
   onAsked(bytes: Buffer, start: number, end: number): void {
+    if (this.#unbidden.isTooMuch(this.unsentBytes)) return this.destroy(this.#errors.notReading())
     if (this.#owner.onAsked?.(this, bytes, start, end) === true) return
-    this.#protocol.refuse?.(bytes, start, end, this.out())
+    const out = this.out()
+    const before = out.length
+    this.#protocol.refuse?.(bytes, start, end, out)
+    this.#unbidden.said(out.length - before)
   }
 
   onUnknownReply(): void {
