@@ -103,7 +103,8 @@ export interface FrameSink {
   hint(): number
   /**
    * For what the protocol itself says to bytes it has just read: an acknowledgement, a pong, the second half of a
-   * request that needed an answer first. Written after this `scan`, behind what is written already.
+   * request that needed an answer first. Written after this `scan`, behind what is written already; lost where the
+   * connection is closed meanwhile. Ask for it each time: others may write between two frames.
    */
   out(): ByteWriter
 }

@@ -150,7 +150,10 @@ export interface CallOptions {
    * callers rely on the order of their calls (`lanes: 'one'`). Default `normal`.
    */
   readonly priority?: Priority
-  /** Called once when the call settles, before its promise does. */
+  /**
+   * Called once, before the promise is settled: when the reply is here, or its first piece where it becomes a stream; of
+   * `Link.stream` when it has ended. A call that fails on the way has no split to tell.
+   */
   readonly onTiming?: (timing: CallTiming) => void
 }
 

@@ -74,7 +74,8 @@ export function fetchWith(
           ...(proxyFromEnvironment === undefined ? {} : { proxyFromEnvironment }),
           ...(tls === undefined || !origin.startsWith('https:') ? {} : { tls }),
         },
-        upstream,
+        // As the platform's: nobody who fetches wants to wait for a server to come back.
+        { whenDown: 'fail', ...upstream },
       ),
     { originsMax: options.originsMax ?? ORIGINS_MAX, originIdleMs: options.originIdleMs ?? ORIGIN_IDLE_MS },
   )

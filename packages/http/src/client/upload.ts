@@ -43,7 +43,9 @@ export async function upload(
   // Known before anything is sent, where it is known.
   if (typeof options.trailers === 'object') trailerLines(options.trailers)
   const session = await link.session(sessionOptions(options))
-  const reader = new ReplyReader(session.stream(UPLOAD, call, { ...sessionOptions(options), deadlineMs: 0 }))
+  const reader = new ReplyReader(
+    session.stream(UPLOAD, call, { ...sessionOptions(options), ...timingOf(options), deadlineMs: 0 }),
+  )
   const pump = new Pump(session, reader, call, contents, options)
   reader.onClosed(() => {
     pump.stop()
@@ -60,6 +62,11 @@ export async function upload(
 }
 
 /** What of the options holds for a connection. */
+/** Told when the reply has ended. */
+function timingOf({ onTiming }: CallOptions): CallOptions {
+  return onTiming === undefined ? {} : { onTiming }
+}
+
 export function sessionOptions({ signal, deadlineMs, priority }: CallOptions): CallOptions {
   return {
     ...(signal === undefined ? {} : { signal }),

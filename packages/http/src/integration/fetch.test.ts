@@ -1,4 +1,7 @@
 /** `fetch` through the real kernel: what the standard says, and how it ends when something does not go well. */
+import { once } from 'node:events'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { brotliCompressSync, deflateRawSync, deflateSync, gzipSync } from 'node:zlib'
 import { createFetch, type Fetch } from '@iokernel/http'
 import { afterEach, expect, it } from 'vitest'
@@ -40,6 +43,22 @@ inEveryMode('fetch', (world) => {
     expect([copy.url, await copy.text(), await response.text()]).toEqual([response.url, 'PUT /a?b=c', 'PUT /a?b=c'])
     const request = new Request(`${url}/r`, { method: 'POST', body: 'x' })
     expect(await (await fetchOf(world.kernel)(request)).text()).toBe('POST /r')
+  })
+
+  it('fails at once where nobody listens, and works again when somebody does', async () => {
+    const first = createServer()
+    await once(first.listen(0, '127.0.0.1'), 'listening')
+    const { port } = first.address() as AddressInfo
+    await once(first.close(), 'close')
+    const fetch = fetchOf(world.kernel)
+    const url = `http://127.0.0.1:${port}/`
+    const error = await fetch(url).catch((thrown: unknown) => thrown)
+    expect(error).toBeInstanceOf(TypeError)
+    expect(error).toMatchObject({ cause: { code: 'UPSTREAM_DOWN', sent: 'no' } })
+    const second = createServer((_request, response) => response.end('here'))
+    await once(second.listen(port, '127.0.0.1'), 'listening')
+    await expect.poll(async () => (await fetch(url).catch(() => undefined))?.text()).toBe('here')
+    second.close().closeAllConnections()
   })
 
   it.each<[coding: string, encode: (text: string) => Buffer]>([
