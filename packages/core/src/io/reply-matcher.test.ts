@@ -9,8 +9,11 @@ import { frame, type Script } from '../plugin/script.ts'
 import { Bench, type BenchOptions } from '../testing/connection-bench.ts'
 import { withSeed } from '../testing/random.ts'
 import { tagged, untagged } from '../testing/tagged.ts'
-import type { Call, StreamSource } from './call.ts'
+import { Call, type StreamSource } from './call.ts'
 import type { LiveConnection } from './live-connection.ts'
+import { ReceiveBuffer } from './receive-buffer.ts'
+import { type MatcherHost, ReplyMatcher } from './reply-matcher.ts'
+import type { Settlement } from './settlement.ts'
 
 const { Final, Error: Failed, Push, Part, Close, Dirty } = FrameFlag
 
@@ -288,4 +291,25 @@ describe('replies that name what they answer', () => {
 
 function* readOne(): Script<string> {
   return untagged(Buffer.from(yield* frame()))
+}
+
+test('wire ids wrap, skip the one that says that nothing answers, and those that are still in use', () => {
+  const unused = {} as Settlement
+  const idsFrom = (last: number): ReplyMatcher =>
+    new ReplyMatcher({} as MatcherHost, new ReceiveBuffer(), unused, true, last)
+  const ids = (matcher: ReplyMatcher, count: number): number[] =>
+    Array.from({ length: count }, () => matcher.wireIdFor(new Call()))
+  expect(ids(idsFrom(0xffff_fffd), 4)).toEqual([0xffff_fffe, 0xffff_ffff, 1, 2])
+  const matcher = idsFrom(0xffff_ffff)
+  const known = new Call()
+  known.wireId = 2
+  // A call that has had its id since before the wrap.
+  matcher.substitute(standing(matcher, known), known)
+  expect(ids(matcher, 3)).toEqual([1, 3, 4])
+})
+
+/** Puts a call into the order, so that it can be replaced by itself under its id. */
+function standing(matcher: ReplyMatcher, call: Call): Call {
+  matcher.unanswered.push(call)
+  return call
 }

@@ -87,7 +87,15 @@ export class ReplyMatcher implements FrameSink {
   #runStart = -1
   #runEnd = -1
 
-  constructor(host: MatcherHost, receive: ReceiveBuffer, settlement: Settlement, correlated: boolean) {
+  /** `lastWireId`: ids are given from behind it. */
+  constructor(
+    host: MatcherHost,
+    receive: ReceiveBuffer,
+    settlement: Settlement,
+    correlated: boolean,
+    lastWireId: number = 0,
+  ) {
+    this.#wireId = lastWireId
     this.#host = host
     this.#receive = receive
     this.#settlement = settlement

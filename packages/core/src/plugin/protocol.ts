@@ -151,8 +151,8 @@ export interface CallOptions {
    */
   readonly priority?: Priority
   /**
-   * Called once, before the promise is settled: when the reply is here, or its first piece where it becomes a stream; of
-   * `Link.stream` when it has ended. A call that fails on the way has no split to tell.
+   * Called once, before the promise is settled: when the reply is here, or its first piece where it becomes a stream;
+   * of `Link.stream` when it has ended. A call that fails on the way has no split to tell.
    */
   readonly onTiming?: (timing: CallTiming) => void
 }
