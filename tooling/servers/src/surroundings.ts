@@ -117,7 +117,8 @@ async function fromDebian(
   surroundings: Surroundings,
 ): Promise<{ readonly path: string } | { readonly refusal: string }> {
   if (!surroundings.mayInstall) return { refusal: 'this process may not install Debian packages' }
-  if (!onMachine({ ...need, name: 'apt-get', folders: [] }, surroundings))
+  const apt: ProgramNeed = { name: 'apt-get', folders: [], debianPackages: [] }
+  if (!onMachine(apt, surroundings))
     return { refusal: 'there is no apt-get here' }
   const failure = installDebianPackages(need.debianPackages)
   if (failure) return { refusal: `apt-get failed: ${failure}` }
