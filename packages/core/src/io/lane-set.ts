@@ -235,17 +235,15 @@ export class LaneSet implements ConnectionOwner {
   onClosed(connection: LiveConnection, error: IoKernelError): void {
     const wasOpening = this.#opening.delete(connection)
     const wasLane = this.#lanes.includes(connection)
-    const comesAndGoes = wasLane && this.#host.scheduler.lanesMin === 0
+    const mayEnd = wasLane && this.#host.scheduler.lanesMin === 0
     const wasGone = wasOpening && !this.#isCurrent(connection)
-    const isPlanned = PLANNED_ENDS.includes(error.code) || comesAndGoes || wasGone
-    if (comesAndGoes && connection.unanswered.count > 0 && !hasAnswered(connection)) this.#avoid(connection.endpoint.id)
+    const isPlanned = mayEnd || wasGone || PLANNED_ENDS.includes(error.code)
+    if (mayEnd) this.#judge(connection)
     this.#lanes = this.#lanes.filter((lane) => lane !== connection)
     this.#care.removed(connection)
     this.#draining.delete(connection)
-    // While another attempt runs, or where nobody waits for it, one that failed decides nothing.
-    const decides = wasOpening && this.#opening.size === 0 && (!this.#atRest || this.#host.hasWaiting())
-    const counts = error !== SURPLUS && !wasGone && (wasLane || decides)
-    if (counts) this.#atRest = isPlanned && this.#host.scheduler.lanesMin === 0
+    const isNews = error !== SURPLUS && !wasGone && (wasLane || (wasOpening && this.#wasNeeded))
+    if (isNews) this.#atRest = isPlanned && this.#host.scheduler.lanesMin === 0
     this.#host.onLaneClosed(connection, error)
     if (this.#closed || error === SURPLUS) return
     if (isPlanned) {
@@ -293,11 +291,18 @@ export class LaneSet implements ConnectionOwner {
     return this.#host.onNotExecuted(call)
   }
 
+  /** An attempt that failed decides something only where no other runs, and somebody waits for it. */
+  get #wasNeeded(): boolean {
+    return this.#opening.size === 0 && (!this.#atRest || this.#host.hasWaiting())
+  }
+
   /**
    * Where connections come and go, the end of one is its call's matter and no trouble. But an address that breaks them
    * before it has answered anything waits while there is another to go to: else, as the least used, it would get most.
    */
-  #avoid(id: string): void {
+  #judge(lane: LiveConnection): void {
+    if (lane.unanswered.count === 0 || hasAnswered(lane)) return
+    const { id } = lane.endpoint
     const nowMs = this.#host.environment.nowMs()
     const hasOther = this.endpoints.ids.some((each) => each !== id && this.endpoints.retryAtMs(each) <= nowMs)
     if (hasOther) this.endpoints.failed(id, nowMs, this.#host.environment.randomUnit())
