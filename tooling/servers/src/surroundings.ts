@@ -118,8 +118,7 @@ async function fromDebian(
 ): Promise<{ readonly path: string } | { readonly refusal: string }> {
   if (!surroundings.mayInstall) return { refusal: 'this process may not install Debian packages' }
   const apt: ProgramNeed = { name: 'apt-get', folders: [], debianPackages: [] }
-  if (!onMachine(apt, surroundings))
-    return { refusal: 'there is no apt-get here' }
+  if (!onMachine(apt, surroundings)) return { refusal: 'there is no apt-get here' }
   const failure = installDebianPackages(need.debianPackages)
   if (failure) return { refusal: `apt-get failed: ${failure}` }
   const path = onMachine({ ...need, folders: [...need.folders, '/usr/bin', '/usr/sbin'] }, surroundings)
