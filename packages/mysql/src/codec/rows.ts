@@ -167,10 +167,10 @@ export class RowReader {
       case ColumnKind.Integer:
       case ColumnKind.SafeInteger: {
         const value = integerIn(bytes, start, end)
-        return Number.isNaN(value) ? safe(BigInt(textIn(bytes, start, end))) : value
+        return Number.isNaN(value) ? safe(bigintIn(bytes, start, end)) : value
       }
       case ColumnKind.Bigint:
-        return BigInt(textIn(bytes, start, end))
+        return bigintIn(bytes, start, end)
       case ColumnKind.Float:
       case ColumnKind.Double:
         return Number(textIn(bytes, start, end))
@@ -293,3 +293,12 @@ const NULL_BITS_OFFSET = 2
 /** What every decimal of so many digits keeps through a float, and what tells every float from its neighbours. */
 const FLOAT_DIGITS_MIN = 6
 const FLOAT_DIGITS_MAX = 9
+
+/** Judged first: `BigInt` takes blanks and prefixes that no server writes, and has an error of its own for the rest. */
+function bigintIn(bytes: Buffer, start: number, end: number): bigint {
+  const text = textIn(bytes, start, end)
+  if (!WHOLE_NUMBER.test(text)) throw new RemoteProtocolError('a value of an integer type is no whole number')
+  return BigInt(text)
+}
+
+const WHOLE_NUMBER = /^-?\d+$/
