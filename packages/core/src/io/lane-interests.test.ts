@@ -155,6 +155,29 @@ test('a peer that asks and takes no answer is cut off before it has filled the m
   expect(peer.isOpen).toBe(false)
 })
 
+test('answers of handlers that the peer does not take count as well', async () => {
+  const bench = new KernelBench()
+  bench.world.network.listen('a:1', () => undefined)
+  bench.app.connect(1, { unasked: true, handshake: false, limits: { frameBytesMax: 10_000 } })
+  await bench.run(20)
+  add(bench.app, 5, 'sum', true)
+  await bench.run(20)
+  const peer = lane(bench)
+  peer.pause()
+  const outcomes: Promise<unknown>[] = []
+  for (let count = 0; count < 40 && peer.isOpen; count++) {
+    peer.send(`?sum ${count}\n`)
+    await bench.run(20)
+    const connection = bench.app.asked.at(-1) as number
+    outcomes.push(answer(bench.app, connection, `${'x'.repeat(999)}\n`).catch((error: unknown) => error))
+    await bench.run(20)
+  }
+  expect(peer.isOpen).toBe(false)
+  expect(outcomes.length).toBeLessThan(15)
+  await bench.run(20)
+  await Promise.all(outcomes)
+})
+
 test('what a framer says by itself goes out behind what was written', async () => {
   const bench = await opened()
   const reply = bench.app.call('ask')
